@@ -1,0 +1,500 @@
+//! What templates see: the spec with everything computed that a template should not compute. Values are only ever
+//! added here, so that an older template set renders as before.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::{Serde, Value, merge_maps};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::engine::sql_string;
+use crate::spec::Spec;
+use crate::spec::changeset::{ChangesetId, CreateTable, InsertRows, Operation, replay};
+use crate::spec::entity::{Entity, Fields};
+use crate::spec::environment::{Database, Environment, Secrets};
+use crate::spec::field::{Field, FieldType};
+use crate::spec::handler::{Example, Handler};
+use crate::spec::name::{
+    EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title,
+};
+use crate::spec::service::Ci;
+use crate::spec::{entity_functions, entity_path};
+use crate::templates::Unit;
+
+/// What holds for a spec or for one instance of a unit: the conditions of the catalog, and `on.…` in templates.
+pub type Facts = BTreeMap<&'static str, bool>;
+
+/// The context of a whole spec.
+pub struct Context {
+    pub service_name: String,
+    pub facts: Facts,
+    instances: BTreeMap<Unit, Vec<Instance>>,
+}
+
+/// One environment, handler, … or the service as a whole: what a template is rendered with.
+pub struct Instance {
+    /// What replaces the unit's placeholder in paths.
+    placeholder: Option<(&'static str, String)>,
+    service: String,
+    pub facts: Facts,
+    pub values: Value,
+}
+
+impl Instance {
+    /// The path of a file of this instance.
+    pub fn path(&self, pattern: &str) -> String {
+        let path = pattern.replace("__service__", &self.service);
+        match &self.placeholder {
+            Some((placeholder, name)) => path.replace(placeholder, name),
+            None => path,
+        }
+    }
+}
+
+impl Context {
+    pub fn new(spec: &Spec) -> Self {
+        Self::build(spec, spec_facts(spec))
+    }
+
+    /// The context of a spec for which exactly these facts are said to hold.
+    pub fn with_facts(spec: &Spec, on: &[&str]) -> Self {
+        let mut facts = spec_facts(spec);
+        for (fact, holds) in &mut facts {
+            *holds = on.contains(fact);
+        }
+        Self::build(spec, facts)
+    }
+
+    pub fn instances(&self, unit: Unit) -> &[Instance] {
+        self.instances.get(&unit).map_or(&[], Vec::as_slice)
+    }
+
+    fn build(spec: &Spec, facts: Facts) -> Self {
+        let tables = replay(&spec.changesets, &mut Vec::new());
+        let service = ServiceValues::new(spec);
+        let environments: Vec<_> =
+            spec.environments.iter().map(|(name, value)| EnvironmentValues::new(spec, name, value)).collect();
+        let mut entities: Vec<_> =
+            spec.entities.iter().map(|(name, value)| EntityValues::new(spec, name, value)).collect();
+        entities.sort_by(|a, b| a.snake.cmp(&b.snake));
+        let mut handlers: Vec<_> = spec.handlers.iter().map(|(name, value)| HandlerValues::new(name, value)).collect();
+        handlers.sort_by(|a, b| a.snake.cmp(&b.snake));
+        let changesets: Vec<_> = spec
+            .changesets
+            .iter()
+            .map(|(id, operation)| match operation {
+                Operation::CreateTable(create) => ChangesetValues::create_table(spec, id, create),
+                Operation::InsertRows(insert) => {
+                    ChangesetValues::insert_rows(id, insert, tables.get(&insert.table).map(|table| &table.fields))
+                }
+            })
+            .collect();
+
+        let shared = Value::from_iter([
+            ("service", Value::from(Serde(&service))),
+            ("features", Value::from(Serde(&spec.features))),
+            ("environments", Value::from(Serde(&environments))),
+            ("entities", Value::from(Serde(&entities))),
+            ("handlers", Value::from(Serde(&handlers))),
+            ("changesets", Value::from(Serde(&changesets))),
+        ]);
+        let instance = |own: Option<(&'static str, String, Value)>, more: &[(&'static str, bool)]| {
+            let mut facts = facts.clone();
+            facts.extend(more.iter().copied());
+            let on = Value::from_iter([("on", Value::from(Serde(&facts)))]);
+            let (placeholder, values) = match own {
+                Some((unit, name, value)) => {
+                    let placeholder = match unit {
+                        "env" => "__env__",
+                        "handler" => "__handler__",
+                        "entity" => "__entity__",
+                        _ => "__changeset__",
+                    };
+                    let own = Value::from_iter([(unit, value)]);
+                    (Some((placeholder, name)), merge_maps([own, on, shared.clone()]))
+                }
+                None => (None, merge_maps([on, shared.clone()])),
+            };
+            Instance { placeholder, service: service.name.clone(), facts, values }
+        };
+        // Lists inside `shared` are made once; an item of one is the same value again.
+        let item = |list: &str, index: usize| {
+            shared.get_attr(list).and_then(|list| list.get_item(&Value::from(index))).unwrap_or_default()
+        };
+        let instances = BTreeMap::from([
+            (Unit::Service, vec![instance(None, &[])]),
+            (
+                Unit::Environment,
+                Vec::from_iter(environments.iter().enumerate().map(|(index, env)| {
+                    instance(Some(("env", env.name.clone(), item("environments", index))), &env.facts())
+                })),
+            ),
+            (
+                Unit::Handler,
+                Vec::from_iter(handlers.iter().enumerate().map(|(index, handler)| {
+                    instance(Some(("handler", handler.snake.clone(), item("handlers", index))), &handler.facts())
+                })),
+            ),
+            (
+                Unit::Entity,
+                Vec::from_iter(entities.iter().enumerate().map(|(index, entity)| {
+                    instance(Some(("entity", entity.snake.clone(), item("entities", index))), &entity.facts())
+                })),
+            ),
+            (
+                Unit::Changeset,
+                Vec::from_iter(changesets.iter().enumerate().map(|(index, changeset)| {
+                    instance(Some(("changeset", changeset.id.clone(), item("changesets", index))), &changeset.facts())
+                })),
+            ),
+        ]);
+        Self { service_name: service.name.clone(), facts, instances }
+    }
+}
+
+fn spec_facts(spec: &Spec) -> Facts {
+    let field = |kinds: &[FieldType]| {
+        spec.entities.values().flat_map(|entity| entity.fields.values()).any(|field| kinds.contains(&field.kind))
+    };
+    BTreeMap::from([
+        ("worker_pool", spec.features.worker_pool),
+        ("ci_github", spec.features.ci == Ci::Github),
+        ("owner", spec.service.owner.is_some()),
+        ("entities", !spec.entities.is_empty()),
+        ("handlers", !spec.handlers.is_empty()),
+        ("factorial", spec.handlers.values().any(|handler| handler.example == Some(Example::Factorial))),
+        ("int", field(&[FieldType::Smallint, FieldType::Integer, FieldType::Bigint])),
+        ("boolean", field(&[FieldType::Boolean])),
+        ("date", field(&[FieldType::Date])),
+        ("timestamp", field(&[FieldType::Timestamp])),
+        ("uuid", field(&[FieldType::Uuid])),
+        ("json", field(&[FieldType::Json])),
+        ("decimal", field(&[FieldType::Decimal])),
+        ("enum", field(&[FieldType::Enum])),
+        ("refs", field(&[FieldType::Ref])),
+    ])
+}
+
+#[derive(Serialize)]
+struct ServiceValues {
+    name: String,
+    snake: String,
+    pascal: String,
+    screaming: String,
+    title: String,
+    description: String,
+    owner: String,
+    image: String,
+    postgres: u8,
+}
+
+impl ServiceValues {
+    fn new(spec: &Spec) -> Self {
+        let service = &spec.service;
+        let name = service.name.kebab();
+        Self {
+            name: name.to_owned(),
+            snake: service.name.snake(),
+            pascal: pascal(name),
+            screaming: service.name.snake().to_ascii_uppercase(),
+            title: title(name),
+            description: service.description.clone(),
+            owner: service.owner.clone().unwrap_or_default(),
+            image: service.image.clone(),
+            postgres: service.postgres,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EnvironmentValues {
+    name: String,
+    replicas: u16,
+    database: Database,
+    database_host: String,
+    secrets: Secrets,
+    log_level: crate::spec::environment::LogLevel,
+    contexts: Vec<String>,
+    contexts_csv: String,
+    namespace: String,
+    create_namespace: bool,
+}
+
+impl EnvironmentValues {
+    fn new(spec: &Spec, name: &EnvironmentName, environment: &Environment) -> Self {
+        let in_cluster = || format!("{}-db", spec.service.name);
+        Self {
+            name: name.to_string(),
+            replicas: environment.replicas,
+            database: environment.database,
+            database_host: environment.database_host.clone().unwrap_or_else(in_cluster),
+            secrets: environment.secrets,
+            log_level: environment.log_level,
+            contexts: environment.contexts.clone(),
+            contexts_csv: environment.contexts.join(","),
+            namespace: format!("{}-{name}", spec.service.name),
+            create_namespace: environment.create_namespace,
+        }
+    }
+
+    fn facts(&self) -> [(&'static str, bool); 5] {
+        [
+            ("db_in_cluster", self.database == Database::InCluster),
+            ("db_external", self.database == Database::External),
+            ("secrets_file", self.secrets == Secrets::File),
+            ("secrets_existing", self.secrets == Secrets::Existing),
+            ("create_namespace", self.create_namespace),
+        ]
+    }
+}
+
+#[derive(Serialize)]
+struct EntityValues {
+    name: String,
+    snake: String,
+    pascal: String,
+    title: String,
+    plural: String,
+    table: String,
+    path: String,
+    functions: [String; 5],
+    fields: Vec<FieldValues>,
+    refs: Vec<RefValues>,
+}
+
+/// A reference of an entity: the field, and the entity it leads to.
+#[derive(Serialize)]
+struct RefValues {
+    field: String,
+    entity: String,
+    required: bool,
+    path: String,
+}
+
+impl EntityValues {
+    fn new(spec: &Spec, name: &EntityName, entity: &Entity) -> Self {
+        let refs = entity.fields.iter().filter_map(|(field, value)| {
+            let to = value.to.as_ref()?;
+            Some(RefValues {
+                field: field.to_string(),
+                entity: to.snake(),
+                required: value.required,
+                path: entity_path(to),
+            })
+        });
+        Self {
+            name: name.to_string(),
+            snake: name.snake(),
+            pascal: pascal(name.kebab()),
+            title: title(name.kebab()),
+            plural: plural(&name.snake()),
+            table: entity.table.to_string(),
+            path: entity_path(name),
+            functions: entity_functions(name),
+            fields: field_values(spec, &entity.table, &entity.fields),
+            refs: refs.collect(),
+        }
+    }
+
+    fn facts(&self) -> [(&'static str, bool); 1] {
+        [("refs", !self.refs.is_empty())]
+    }
+}
+
+#[derive(Serialize)]
+struct FieldValues {
+    name: String,
+    ident: String,
+    kind: FieldType,
+    sql: String,
+    rust: String,
+    rust_base: &'static str,
+    required: bool,
+    unique: bool,
+    length: u32,
+    precision: u32,
+    scale: u32,
+    values: Vec<String>,
+    description: String,
+    sample: String,
+    sample_update: String,
+    target: String,
+    target_table: String,
+    sql_check: Vec<String>,
+    unique_name: String,
+    check_name: String,
+    fk_name: String,
+}
+
+fn field_values(spec: &Spec, table: &SqlName, fields: &Fields) -> Vec<FieldValues> {
+    fields.iter().map(|(name, field)| FieldValues::new(spec, table, name, field)).collect()
+}
+
+impl FieldValues {
+    fn new(spec: &Spec, table: &SqlName, name: &SqlName, field: &Field) -> Self {
+        let profile = field.profile();
+        let (precision, scale) = field.digits();
+        let target_table = field.to.as_ref().and_then(|to| spec.entities.get(to)).map(|to| to.table.to_string());
+        let mut sql_check = Vec::new();
+        if field.kind == FieldType::Enum {
+            let values: Vec<_> = field.values.iter().map(|value| sql_string(value)).collect();
+            sql_check.push(format!("{name} in ({})", values.join(", ")));
+        }
+        let [sample, sample_update] = profile.samples.map(|sample| sample.to_string());
+        Self {
+            name: name.to_string(),
+            ident: name.rust_identifier(),
+            kind: field.kind,
+            sql: profile.sql,
+            rust: if field.required { profile.rust.to_owned() } else { format!("Option<{}>", profile.rust) },
+            rust_base: profile.rust,
+            required: field.required,
+            unique: field.unique,
+            length: field.length.unwrap_or(0),
+            precision,
+            scale,
+            values: field.values.clone(),
+            description: field.description.clone().unwrap_or_default(),
+            sample,
+            sample_update,
+            target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
+            target_table: target_table.unwrap_or_default(),
+            sql_check,
+            unique_name: constraint_name(table, name, "key"),
+            check_name: constraint_name(table, name, "check"),
+            fk_name: constraint_name(table, name, "fkey"),
+        }
+    }
+}
+
+/// A constraint's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a
+/// checksum of the whole keeps two such names apart.
+fn constraint_name(table: &SqlName, column: &SqlName, suffix: &str) -> String {
+    let whole = format!("{table}_{column}_{suffix}");
+    if whole.len() <= 63 {
+        return whole;
+    }
+    // FNV-1a, 32 bits.
+    let sum = whole.bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let cut = |name: &SqlName| name.as_str().chars().take(22).collect::<String>();
+    format!("{}_{}_{sum:08x}_{suffix}", cut(table), cut(column))
+}
+
+#[derive(Serialize)]
+struct HandlerValues {
+    name: String,
+    snake: String,
+    title: String,
+    method: crate::spec::handler::Method,
+    path: String,
+    params: Vec<ParamValues>,
+    example: &'static str,
+    has_body: bool,
+}
+
+#[derive(Serialize)]
+struct ParamValues {
+    name: String,
+    ident: String,
+}
+
+impl HandlerValues {
+    fn new(name: &HandlerName, handler: &Handler) -> Self {
+        let param = |(name, ident): (&str, String)| ParamValues { name: name.to_owned(), ident };
+        Self {
+            name: name.to_string(),
+            snake: name.snake(),
+            title: title(name.kebab()),
+            method: handler.method,
+            path: handler.path.as_str().to_owned(),
+            params: handler.path.parameters().map(param).collect(),
+            example: match handler.example {
+                Some(Example::Factorial) => "factorial",
+                None => "",
+            },
+            has_body: handler.method.has_body(),
+        }
+    }
+
+    fn facts(&self) -> [(&'static str, bool); 4] {
+        [
+            ("skeleton", self.example.is_empty()),
+            ("factorial", self.example == "factorial"),
+            ("has_params", !self.params.is_empty()),
+            ("has_body", self.has_body),
+        ]
+    }
+}
+
+#[derive(Serialize, Default)]
+struct ChangesetValues {
+    id: String,
+    op: &'static str,
+    /// Relative to the root changelog.
+    file: String,
+    entity: String,
+    title: String,
+    table: String,
+    context: String,
+    fields: Vec<FieldValues>,
+    columns: Vec<String>,
+    key: String,
+    rows: Vec<RowValues>,
+}
+
+#[derive(Serialize)]
+struct RowValues {
+    /// SQL literals in the order of `columns`.
+    values: Vec<String>,
+    /// The literal of the key column.
+    key: String,
+}
+
+impl ChangesetValues {
+    fn create_table(spec: &Spec, id: &ChangesetId, create: &CreateTable) -> Self {
+        Self {
+            id: id.to_string(),
+            op: "create_table",
+            file: format!("changes/{id}.sql"),
+            entity: create.entity.snake(),
+            title: title(create.entity.kebab()),
+            table: create.table.to_string(),
+            fields: field_values(spec, &create.table, &create.fields),
+            ..Self::default()
+        }
+    }
+
+    fn insert_rows(id: &ChangesetId, insert: &InsertRows, fields: Option<&Fields>) -> Self {
+        let key = fields.and_then(|fields| insert.key(fields));
+        let rows = insert.rows.iter().map(|row| RowValues {
+            values: row.values().map(sql_literal).collect(),
+            key: key.and_then(|key| row.get(key)).map(sql_literal).unwrap_or_default(),
+        });
+        Self {
+            id: id.to_string(),
+            op: "insert_rows",
+            file: format!("testdata/{id}.sql"),
+            table: insert.table.to_string(),
+            context: insert.context.clone(),
+            columns: insert.rows.first().map(|row| row.keys().map(SqlName::to_string).collect()).unwrap_or_default(),
+            key: key.map(SqlName::to_string).unwrap_or_default(),
+            rows: rows.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn facts(&self) -> [(&'static str, bool); 2] {
+        [("create_table", self.op == "create_table"), ("insert_rows", self.op == "insert_rows")]
+    }
+}
+
+/// A literal that PostgreSQL converts to the column's type.
+fn sql_literal(value: &Json) -> String {
+    match value {
+        Json::Null => "null".to_owned(),
+        Json::Bool(value) => value.to_string(),
+        Json::Number(value) => value.to_string(),
+        Json::String(text) => sql_string(text),
+        Json::Array(_) | Json::Object(_) => sql_string(&value.to_string()),
+    }
+}

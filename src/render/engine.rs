@@ -1,0 +1,92 @@
+//! The template engine: minijinja with delimiters that occur in no target language, and filters that put any string
+//! safely into a position of one.
+
+use std::collections::BTreeSet;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+
+use super::RenderError;
+use crate::spec::yaml;
+use crate::templates::TemplateSet;
+
+pub struct Engine<'set> {
+    set: &'set TemplateSet,
+    environment: Environment<'set>,
+    loaded: BTreeSet<String>,
+}
+
+impl<'set> Engine<'set> {
+    pub fn new(set: &'set TemplateSet) -> Self {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .variable_delimiters("{{{", "}}}")
+            .comment_delimiters("{{#", "#}}")
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
+            .build()
+            .expect("the delimiters differ");
+        environment.set_syntax(syntax);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_formatter(|out, state, value| match value.is_none() {
+            true => Err(minijinja::Error::new(ErrorKind::InvalidOperation, "`none` has no text")),
+            // Booleans print as `True` otherwise: minijinja follows Python.
+            false if value.is_true() && value.kind() == minijinja::value::ValueKind::Bool => Ok(out.write_str("true")?),
+            false if value.kind() == minijinja::value::ValueKind::Bool => Ok(out.write_str("false")?),
+            false => minijinja::escape_formatter(out, state, value),
+        });
+        environment.add_filter("yaml", |text: String| yaml(&text).trim_end().to_owned());
+        environment.add_filter("toml", json_string);
+        environment.add_filter("json", json_string);
+        environment.add_filter("rust", |text: String| format!("{text:?}"));
+        environment.add_filter("sql", |text: String| sql_string(&text));
+        environment.add_filter("sh", |text: String| format!("'{}'", text.replace('\'', r"'\''")));
+        environment.add_filter("docker", |text: String| json_string(text).replace('$', r"\$"));
+        environment.add_filter("md", |text: String| markdown(&text));
+        Self { set, environment, loaded: BTreeSet::new() }
+    }
+
+    /// Parses a template unless that was done before.
+    pub fn load(&mut self, name: &str) -> Result<(), RenderError> {
+        if self.loaded.contains(name) {
+            return Ok(());
+        }
+        let source = self.set.source(name)?;
+        let fail = |source| RenderError::Template { name: name.to_owned(), source };
+        self.environment.add_template_owned(name.to_owned(), source).map_err(fail)?;
+        self.loaded.insert(name.to_owned());
+        Ok(())
+    }
+
+    pub fn render(&mut self, name: &str, values: &Value) -> Result<String, RenderError> {
+        self.load(name)?;
+        let render = || self.environment.get_template(name)?.render(values.clone());
+        render().map_err(|source| RenderError::Template { name: name.to_owned(), source })
+    }
+}
+
+/// A JSON string; every JSON string is a basic string of TOML 1.0 as well.
+#[expect(clippy::needless_pass_by_value, reason = "a filter owns its arguments")]
+fn json_string(text: String) -> String {
+    serde_json::Value::String(text).to_string()
+}
+
+/// A string literal of SQL (PostgreSQL documentation, 4.1.2.1).
+pub fn sql_string(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Text that Markdown shows as it is (CommonMark 0.31, 2.4 "Backslash escapes").
+fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\`*_{}[]<>#+|$~&!".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}

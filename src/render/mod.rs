@@ -1,0 +1,132 @@
+//! Spec and template set in, files out. Pure: no clock, no randomness, no environment, no file system; the same input
+//! gives the same bytes for ever.
+
+mod cargo_lock;
+pub mod context;
+mod engine;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::spec::Spec;
+use crate::templates::{CARGO_LOCK_DATA, CatalogEntry, Class, TemplateError, TemplateSet};
+use context::{Context, Instance};
+use engine::Engine;
+
+/// A path inside the repository: relative, with `/`, never leading out of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RelPath(String);
+
+impl RelPath {
+    /// # Errors
+    /// The path is absolute, empty, or has a segment that is empty, `.` or `..`.
+    pub fn parse(text: &str) -> Result<Self, RenderError> {
+        if text.contains('\\') || text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err(RenderError::Path(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One file as the template set makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub text: String,
+    pub class: Class,
+    pub executable: bool,
+}
+
+/// A fault in the templates, not in the spec: every spec that passed validation renders.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    #[error("`{0}` is not a path inside the repository")]
+    Path(String),
+    #[error("two templates make `{0}`")]
+    Twice(RelPath),
+    #[error("`{path}` depends on the unknown fact `{fact}`")]
+    Fact { path: String, fact: String },
+    #[error("the template `{name}`: {}", detail(source))]
+    Template { name: String, source: minijinja::Error },
+    #[error("`{CARGO_LOCK_DATA}`: {0}")]
+    LockData(serde_json::Error),
+    #[error(transparent)]
+    Set(#[from] TemplateError),
+}
+
+fn detail(error: &minijinja::Error) -> String {
+    let place = error.line().map(|line| format!(" (line {line})")).unwrap_or_default();
+    format!("{error}{place}")
+}
+
+/// Renders every file of the repository but `appgen.yaml` and `appgen.lock`.
+///
+/// # Errors
+/// A fault in the templates.
+pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Rendered>, RenderError> {
+    let context = Context::new(spec);
+    let mut engine = Engine::new(set);
+    let mut files = BTreeMap::new();
+    for entry in set.catalog() {
+        for instance in context.instances(entry.unit) {
+            if !applies(entry, &instance)? {
+                continue;
+            }
+            let path = RelPath::parse(&instance.path(&entry.path))?;
+            let text = match entry.class {
+                Class::CargoLock => cargo_lock::assemble(set.source(CARGO_LOCK_DATA)?, &context)?,
+                _ => engine.render(&entry.template(), &instance.values)?,
+            };
+            let file = Rendered { text, class: entry.class, executable: entry.executable };
+            if files.insert(path.clone(), file).is_some() {
+                return Err(RenderError::Twice(path));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Renders the manifest of the generated package alone, for chosen facts: what the lockfile's data is made from.
+///
+/// # Errors
+/// A fault in the template.
+pub fn render_manifest(spec: &Spec, set: &TemplateSet, facts: &[&str]) -> Result<String, RenderError> {
+    let context = Context::with_facts(spec, facts);
+    let instances = context.instances(crate::templates::Unit::Service);
+    Engine::new(set).render("service/Cargo.toml.j2", &instances[0].values)
+}
+
+/// Parses every template of a set.
+///
+/// # Errors
+/// The first template with a syntax error.
+pub fn parse_all(set: &TemplateSet) -> Result<(), RenderError> {
+    let mut engine = Engine::new(set);
+    set.templates().try_for_each(|name| engine.load(name))
+}
+
+fn applies(entry: &CatalogEntry, instance: &Instance) -> Result<bool, RenderError> {
+    for condition in &entry.when {
+        let (fact, wanted) = condition.strip_prefix('!').map_or((condition.as_str(), true), |fact| (fact, false));
+        let holds = instance
+            .facts
+            .get(fact)
+            .ok_or_else(|| RenderError::Fact { path: entry.path.clone(), fact: fact.to_owned() })?;
+        if *holds != wanted {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
