@@ -1,5 +1,23 @@
+//! appgen renders a repository from a spec and keeps it alive. One flow serves every command:
+//!
+//! ```text
+//! flags + questions ──> answers ──> Spec (appgen.yaml)
+//!                                     │
+//!                    TemplateSet ──> render ──> plan ──> transaction ──> disk
+//!                                                 └────> report (text | JSON)
+//! ```
+//!
+//! The modules below are in reading order; `tests/architecture.rs` holds who may import whom.
+
+pub mod cli;
+pub mod commands;
+pub mod prompt;
 pub mod spec;
 pub mod templates;
 pub mod render;
 pub mod lock;
+pub mod worktree;
 pub mod plan;
+pub mod git;
+pub mod transaction;
+pub mod report;

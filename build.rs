@@ -1,0 +1,38 @@
+//! Tells the binary its version with the commit it was built from, where that can be read.
+
+use std::fs;
+use std::path::Path;
+
+fn main() {
+    println!("cargo:rerun-if-changed=templates");
+    println!("cargo:rerun-if-changed=.git/HEAD");
+    let version = env!("CARGO_PKG_VERSION");
+    let version = match commit() {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    };
+    println!("cargo:rustc-env=APPGEN_VERSION={version}");
+}
+
+/// The commit of the checkout, or the one that `cargo package` wrote down. git itself need not be there.
+fn commit() -> Option<String> {
+    let head = match fs::read_to_string(".git/HEAD") {
+        Ok(head) => match head.trim().strip_prefix("ref: ") {
+            Some(reference) => {
+                println!("cargo:rerun-if-changed=.git/{reference}");
+                fs::read_to_string(Path::new(".git").join(reference)).ok().or_else(|| packed(reference))?
+            }
+            None => head,
+        },
+        Err(_) => {
+            let info = fs::read_to_string(".cargo_vcs_info.json").ok()?;
+            info.split("\"sha1\"").nth(1)?.split('"').nth(1)?.to_owned()
+        }
+    };
+    head.trim().get(..12).map(str::to_owned)
+}
+
+fn packed(reference: &str) -> Option<String> {
+    let packed = fs::read_to_string(".git/packed-refs").ok()?;
+    packed.lines().find(|line| line.ends_with(reference)).map(str::to_owned)
+}

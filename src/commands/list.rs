@@ -1,0 +1,65 @@
+//! `appgen list`: what the repository's spec holds.
+
+use std::fs;
+use std::io::Write;
+
+use serde_json::json;
+
+use super::Failure;
+use crate::cli::{Format, Global};
+use crate::plan::SPEC_FILE;
+use crate::report;
+use crate::spec::problem::SpecError;
+use crate::spec::{Spec, SpecDocument, entity_path};
+use crate::worktree;
+
+pub fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+    let root = worktree::enclosing_repository(&global.directory).ok_or_else(|| {
+        let directory = global.directory.display();
+        Failure::Failed(format!("there is no `{SPEC_FILE}` in `{directory}` or above; `appgen new` makes a repository"))
+    })?;
+    let path = root.join(SPEC_FILE);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Failure::Failed(format!("cannot read `{}`: {error}", path.display())))?;
+    let document = SpecDocument::parse(SPEC_FILE, &text)?;
+    let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
+    match global.format {
+        Format::Json => report::print_json(&as_json(&spec), out)?,
+        Format::Text => print_text(&spec, out)?,
+    }
+    Ok(())
+}
+
+fn as_json(spec: &Spec) -> serde_json::Value {
+    json!({
+        "version": report::FORMAT,
+        "service": spec.service,
+        "features": spec.features,
+        "environments": spec.environments,
+        "entities": spec.entities,
+        "handlers": spec.handlers,
+    })
+}
+
+fn print_text(spec: &Spec, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}: {}", spec.service.name, spec.service.description)?;
+    writeln!(out, "\nenvironments")?;
+    for (name, environment) in &spec.environments {
+        let contexts = environment.contexts.join(",");
+        writeln!(out, "  {name:<20} {} replicas, contexts {contexts}", environment.replicas)?;
+    }
+    if !spec.entities.is_empty() {
+        writeln!(out, "\nentities")?;
+    }
+    for (name, entity) in &spec.entities {
+        writeln!(out, "  {:<20} {} ({} fields)", name.kebab(), entity_path(name), entity.fields.len())?;
+    }
+    if !spec.handlers.is_empty() {
+        writeln!(out, "\nhandlers")?;
+    }
+    for (name, handler) in &spec.handlers {
+        let method = format!("{:?}", handler.method).to_uppercase();
+        writeln!(out, "  {:<20} {method} {}", name.kebab(), handler.path.as_str())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! The only module that changes the disk. A new repository is written whole into a sibling directory and appears with
+//! one rename: whoever kills us leaves the target absent or complete.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::git::{self, Git};
+use crate::plan::Plan;
+
+/// How a sibling directory starts that a killed `new` may leave behind.
+const STAGING_PREFIX: &str = ".appgen-new-";
+
+/// Makes a repository at `target`, which must be absent or an empty directory. With a `commit` message it is under
+/// version control from the start.
+///
+/// # Errors
+/// Nothing is at `target` then, unless somebody else put it there.
+pub fn create(target: &Path, plan: &Plan, commit: Option<&str>) -> io::Result<Option<Git>> {
+    let parent = target.parent().unwrap_or(Path::new("."));
+    sweep(parent);
+    let staging = Staging::new(parent, target)?;
+    let directories = write_files(&staging.path, plan)?;
+    let git = commit.map(|message| git::commit_all(&staging.path, message)).transpose()?;
+    for directory in &directories {
+        File::open(directory)?.sync_all()?;
+    }
+    fs::rename(&staging.path, target)?;
+    staging.done();
+    File::open(parent)?.sync_all()?;
+    Ok(git)
+}
+
+/// A directory beside the target that is removed again unless it became the target. It is locked while its owner
+/// lives, so that another `new` can tell it from one that was left behind.
+struct Staging {
+    path: PathBuf,
+    lock: File,
+    finished: bool,
+}
+
+impl Staging {
+    fn new(parent: &Path, target: &Path) -> io::Result<Self> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        for attempt in 0..1000 {
+            let path = parent.join(format!("{STAGING_PREFIX}{name}-{}-{attempt}", std::process::id()));
+            match DirBuilder::new().create(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            // Between these two steps another `new` may have swept the directory away.
+            let Ok(lock) = File::open(&path) else { continue };
+            let same = |lock: &File| {
+                let (ours, there) = (lock.metadata().ok()?, fs::symlink_metadata(&path).ok()?);
+                Some(ours.ino() == there.ino() && ours.dev() == there.dev())
+            };
+            if lock.try_lock().is_ok() && same(&lock) == Some(true) {
+                return Ok(Self { path, lock, finished: false });
+            }
+        }
+        Err(io::Error::other("no name was free for a temporary directory"))
+    }
+
+    fn done(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What stays behind is removed by the next `new`; the error that led here matters more.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Removes what killed runs left in `parent`. What is locked belongs to one that lives.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let stale = entry.file_name().to_string_lossy().starts_with(STAGING_PREFIX)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if stale
+            && let Ok(directory) = File::open(entry.path())
+            && directory.try_lock().is_ok()
+        {
+            // A directory that cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Writes every file and returns the directories that hold them.
+fn write_files(root: &Path, plan: &Plan) -> io::Result<BTreeSet<PathBuf>> {
+    let mut directories = BTreeSet::from([root.to_owned()]);
+    for change in &plan.changes {
+        let path = root.join(change.path.as_str());
+        for directory in path.ancestors().skip(1).take_while(|directory| *directory != root) {
+            directories.insert(directory.to_owned());
+        }
+    }
+    // Sorted, a directory stands before what is in it.
+    for directory in directories.iter().skip(1) {
+        DirBuilder::new().create(directory)?;
+    }
+    for change in &plan.changes {
+        let mode = if change.executable { 0o777 } else { 0o666 };
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(root.join(change.path.as_str()))?;
+        file.write_all(change.text.as_bytes())?;
+        file.sync_all()?;
+    }
+    Ok(directories)
+}
