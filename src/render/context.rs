@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use minijinja::context;
 use minijinja::value::{Serde, Value, merge_maps};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -90,18 +91,18 @@ impl Context {
             })
             .collect();
 
-        let shared = Value::from_iter([
-            ("service", Value::from(Serde(&service))),
-            ("features", Value::from(Serde(&spec.features))),
-            ("environments", Value::from(Serde(&environments))),
-            ("entities", Value::from(Serde(&entities))),
-            ("handlers", Value::from(Serde(&handlers))),
-            ("changesets", Value::from(Serde(&changesets))),
-        ]);
+        let shared = context! {
+            service => Serde(&service),
+            features => Serde(&spec.features),
+            environments => Serde(&environments),
+            entities => Serde(&entities),
+            handlers => Serde(&handlers),
+            changesets => Serde(&changesets),
+        };
         let instance = |own: Option<(&'static str, String, Value)>, more: &[(&'static str, bool)]| {
             let mut facts = facts.clone();
             facts.extend(more.iter().copied());
-            let on = Value::from_iter([("on", Value::from(Serde(&facts)))]);
+            let on = context! { on => Serde(&facts) };
             let (placeholder, values) = match own {
                 Some((unit, name, value)) => {
                     let placeholder = match unit {
@@ -110,7 +111,7 @@ impl Context {
                         "entity" => "__entity__",
                         _ => "__changeset__",
                     };
-                    let own = Value::from_iter([(unit, value)]);
+                    let own = Value::from(BTreeMap::from([(unit, value)]));
                     (Some((placeholder, name)), merge_maps([own, on, shared.clone()]))
                 }
                 None => (None, merge_maps([on, shared.clone()])),
