@@ -1,0 +1,101 @@
+//! What a spec may hold, and what is said of one that is wrong.
+
+mod support;
+
+use std::fmt::Write as _;
+
+use support::Place;
+
+#[track_caller]
+fn refuse(spec: &[u8]) -> String {
+    let place = Place::new();
+    let run = place.new_from(spec);
+    assert_eq!(run.code, 2, "{}{}", run.out, run.err);
+    assert!(!run.err.contains("panicked"), "{}", run.err);
+    assert_eq!(place.entries(), [""; 0]);
+    run.err
+}
+
+#[test]
+fn errors_show_the_place_the_line_and_a_suggestion() {
+    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n  name: a\n  descripton: x\n"), @"");
+    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n  name: a\nservice:\n  name: b\n"), @"");
+    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n\tname: a\n"), @"");
+    insta::assert_snapshot!(refuse(b""), @"");
+    insta::assert_snapshot!(refuse(b"version: 1\nservice: { name: {{{ 7*7 }}} }\n"), @"");
+    insta::assert_snapshot!(refuse(b"version: 1\nservice: { name: a }\nfeatures: { worker_pool: on, ci: githib }\n"), @"");
+    insta::assert_snapshot!(refuse(b"version: 2\nservice: { name: a }\n"), @"");
+    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n  name: fn\n"), @"");
+    insta::assert_snapshot!(refuse(
+        b"version: 1\nservice: { name: a }\nentities:\n  b:\n    fields:\n      c: { type: ref, to: d }\n      e: { type: decimal, precision: 40 }\n"
+    ), @"");
+}
+
+#[test]
+fn hostile_input_is_refused_without_a_panic() {
+    let mut nested = String::from("version: ");
+    nested.push_str(&"[".repeat(300));
+    refuse(nested.as_bytes());
+    let mut maps = String::new();
+    for depth in 0..300 {
+        writeln!(maps, "{}a:", " ".repeat(depth)).unwrap();
+    }
+    refuse(maps.as_bytes());
+    refuse(b"\x7fELF\x02\x01\x01\x00\xff\xfe");
+    refuse(b"\x00\x01\x02");
+    refuse(b"- a\n- b\n");
+    refuse(b"version: 1\nservice: &a { name: a, description: *a }\n");
+    refuse(b"version: 1\n---\nversion: 1\n");
+    refuse("version: 1\nservice: { name: a, description: \"a\\nb\" }\n".as_bytes());
+    refuse(b"version: 1\nservice: { name: a, image: 'a b' }\n");
+    refuse(b"version: 1\nservice: { name: a, image: 'a:tag' }\n");
+    refuse(b"version: 1\nservice: { name: a, owner: '$(reboot)' }\n");
+    refuse(b"version: 1\nservice: { name: a, postgres: 9 }\n");
+    refuse(b"version: 1\nservice: { name: a }\nenvironments: { dev: { database_host: 'a; b', database: external } }\n");
+    refuse(b"version: 1\nservice: { name: a }\nenvironments: { dev: { contexts: [] } }\n");
+    refuse(b"version: 1\nservice: { name: a }\nenvironments: { dev: { contexts: ['a or b'] } }\n");
+    refuse(&vec![b'a'; 9 * 1024 * 1024]);
+}
+
+#[test]
+fn text_is_text_in_every_language() {
+    for text in ["{{{ 7*7 }}}", "on", "1:30", "a: b", "it's \"quoted\" `here`", "$(reboot) ${HOME} %PATH%", "*/ // <!-- -->", "#!"] {
+        let place = Place::new();
+        let description = serde_json::to_string(text).unwrap();
+        let spec = format!("version: 1\nservice: {{ name: a, owner: '@on/off', description: {description} }}\n");
+        place.new_from(spec.as_bytes()).succeeds();
+        let files = support::files(&place.path().join("a"));
+        let manifest = &files["Cargo.toml"];
+        let line = manifest.lines().find_map(|line| line.strip_prefix("description = ")).unwrap();
+        assert_eq!(serde_json::from_str::<String>(line).unwrap(), text);
+        let parsed = appgen::spec::SpecDocument::parse("appgen.yaml", &files["appgen.yaml"]).unwrap();
+        assert_eq!(parsed.service.description.unwrap(), text);
+    }
+}
+
+#[test]
+fn a_written_spec_makes_the_same_repository_again() {
+    for case in support::cases() {
+        let first = support::Repo::new(&case).files();
+        let place = Place::new();
+        place.new_from(first["appgen.yaml"].as_bytes()).succeeds();
+        let again = support::files(&place.path().join(&place.entries()[0]));
+        assert_eq!(first, again, "{case}");
+    }
+}
+
+#[test]
+fn a_reference_has_a_lower_number_than_what_refers_to_it() {
+    let spec = b"version: 1\nservice: { name: s }\nentities:\n  a: { fields: { x: { type: ref, to: z } } }\n  z: { fields: { y: { type: text } } }\n";
+    let place = Place::new();
+    place.new_from(spec).succeeds();
+    let files = support::files(&place.path().join("s"));
+    let ids: Vec<_> = files.keys().filter_map(|path| path.strip_prefix("db/changelog/changes/")).collect();
+    assert_eq!(ids, ["0001-create-zs.sql", "0002-create-as.sql"]);
+}
+
+#[test]
+fn a_recorded_history_that_does_not_lead_to_the_entities_is_refused() {
+    let spec = "version: 1\nservice: { name: s }\nentities:\n  a: { fields: { x: { type: text } } }\nchangesets:\n  0001-create-as: { create_table: { entity: a, table: as1, fields: { x: { type: text } } } }\n";
+    assert!(refuse(spec.as_bytes()).contains("the changesets make the table `as1`, and no entity has it"));
+}

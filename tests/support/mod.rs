@@ -1,0 +1,177 @@
+//! The harness: a scrubbed `appgen`, a directory to run it in, and tools that may be missing.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
+pub fn appgen(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_appgen"));
+    scrub(&mut command, directory);
+    command
+}
+
+fn scrub(command: &mut Command, directory: &Path) {
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", directory).env("LC_ALL", "C.UTF-8").env("GIT_CONFIG_NOSYSTEM", "1");
+    command.current_dir(directory).stdin(Stdio::null());
+}
+
+/// What a command printed and how it ended, with the directory's path replaced.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Run {
+    pub fn of(output: &Output, directory: &Path) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&directory.display().to_string(), "[DIR]");
+        Self { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+/// An empty directory in which appgen is run.
+pub struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn run<const N: usize>(&self, arguments: [&str; N]) -> Run {
+        Run::of(&appgen(self.path()).args(arguments).output().unwrap(), self.path())
+    }
+
+    /// Runs `appgen new --spec -` with this text as its standard input.
+    pub fn new_from(&self, spec: &[u8]) -> Run {
+        use std::io::Write as _;
+        let mut command = appgen(self.path());
+        command.args(["new", "--no-git", "--spec", "-"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A child that refuses early closes its end.
+        let _ = child.stdin.take().unwrap().write_all(spec);
+        Run::of(&child.wait_with_output().unwrap(), self.path())
+    }
+
+    /// Names in the directory, hidden ones too.
+    pub fn entries(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// A generated repository.
+pub struct Repo {
+    place: Place,
+    name: String,
+}
+
+impl Repo {
+    /// From `tests/cases/<case>.yaml`.
+    pub fn new(case: &str) -> Self {
+        let place = Place::new();
+        let run = place.new_from(case_text(case).as_bytes()).succeeds();
+        assert!(run.err.is_empty(), "{}", run.err);
+        let name = place.entries().pop().unwrap();
+        Self { place, name }
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.place.path().join(&self.name)
+    }
+
+    pub fn files(&self) -> BTreeMap<String, String> {
+        files(&self.root())
+    }
+}
+
+/// Every file below a directory but git's, by its path.
+pub fn files(root: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap() == ".git" {
+            } else if path.is_dir() {
+                waiting.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+pub fn case_text(case: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cases/{case}.yaml"))).unwrap()
+}
+
+/// Names of all cases.
+pub fn cases() -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether the full proof is asked for, in which nothing may be skipped.
+pub fn everything_is_required() -> bool {
+    std::env::var_os("APPGEN_REQUIRE").is_some_and(|value| value == "all")
+}
+
+/// The tool's path, or None with one line that says what is skipped. A failure where everything is required.
+pub fn tool(name: &str, what: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let extra = std::env::var_os("APPGEN_TOOLS").map(PathBuf::from);
+    let found = extra.into_iter().chain(std::env::split_paths(&path)).map(|dir| dir.join(name)).find(|p| p.is_file());
+    if found.is_none() {
+        skip(what, &format!("`{name}` is not installed"));
+    }
+    found
+}
+
+/// Says in one line what is skipped and why; a failure where everything is required.
+pub fn skip(what: &str, why: &str) {
+    assert!(!everything_is_required(), "{what}: {why}");
+    // Past the test runner's capture: a silent skip would read as a pass.
+    use std::io::Write as _;
+    let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "skipped {what}: {why}");
+}
+
+/// Runs a command and returns what it printed.
+#[track_caller]
+pub fn succeed(command: &mut Command) -> Run {
+    let shown = format!("{command:?}");
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let run = Run::of(&output, Path::new("/nonexistent"));
+    assert_eq!(run.code, 0, "{shown}\nstdout:\n{}\nstderr:\n{}", run.out, run.err);
+    run
+}
