@@ -34,11 +34,11 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    Service,
+    Changeset,
+    Entity,
     Environment,
     Handler,
-    Entity,
-    Changeset,
+    Service,
 }
 
 impl Unit {

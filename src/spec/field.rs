@@ -115,7 +115,7 @@ impl Field {
             FieldType::Date => row("date", "time::Date", [json!("2026-01-31"), json!("2026-02-28")], "date"),
             FieldType::Timestamp => row(
                 "timestamptz",
-                "time::OffsetDateTime",
+                "Timestamp",
                 [json!("2026-01-31T12:30:00Z"), json!("2026-02-28T23:59:59.123456Z")],
                 "timestamp",
             ),
