@@ -54,9 +54,7 @@ pub enum Command {
     /// Print the JSON Schema of appgen.yaml
     Schema,
     /// Print a completion script for a shell
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 #[derive(Debug, Args)]

@@ -29,8 +29,15 @@ const NOBODY: &[&str] = &["user.name=appgen", "user.email=appgen@localhost"];
 
 /// Variables by which a surrounding git command would lead ours to its own repository.
 const SURROUNDING: &[&str] = &[
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX",
-    "GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES", "GIT_TEMPLATE_DIR",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_TEMPLATE_DIR",
 ];
 
 /// `init`, `add` and one commit in `directory`.

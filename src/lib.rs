@@ -11,13 +11,13 @@
 
 pub mod cli;
 pub mod commands;
+pub mod git;
+pub mod lock;
+pub mod plan;
 pub mod prompt;
+pub mod render;
+pub mod report;
 pub mod spec;
 pub mod templates;
-pub mod render;
-pub mod lock;
-pub mod worktree;
-pub mod plan;
-pub mod git;
 pub mod transaction;
-pub mod report;
+pub mod worktree;

@@ -72,11 +72,7 @@ impl Prompt for Terminal {
     }
 
     fn confirm(&mut self, question: &str) -> io::Result<bool> {
-        Confirm::with_theme(self.theme.as_ref())
-            .with_prompt(question)
-            .default(true)
-            .interact()
-            .map_err(from_dialoguer)
+        Confirm::with_theme(self.theme.as_ref()).with_prompt(question).default(true).interact().map_err(from_dialoguer)
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {

@@ -104,9 +104,7 @@ pub fn print_error(
 ) -> io::Result<()> {
     match format {
         Format::Text => writeln!(err, "{BAD}error{BAD:#}: {message}"),
-        Format::Json => {
-            print_json(&serde_json::json!({ "version": FORMAT, "exit": exit, "error": message }), out)
-        }
+        Format::Json => print_json(&serde_json::json!({ "version": FORMAT, "exit": exit, "error": message }), out),
     }
 }
 

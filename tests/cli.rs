@@ -126,7 +126,8 @@ fn a_dry_run_lists_what_the_run_creates() {
 fn a_diff_can_be_applied() {
     let place = Place::new();
     let diff = place.run(["new", "a", "--yes", "-n", "--diff"]).succeeds();
-    let patch: String = diff.out.lines().take_while(|line| !line.starts_with("would create")).map(|l| format!("{l}\n")).collect();
+    let patch: String =
+        diff.out.lines().take_while(|line| !line.starts_with("would create")).map(|l| format!("{l}\n")).collect();
     fs::create_dir(place.path().join("b")).unwrap();
     fs::write(place.path().join("patch"), patch).unwrap();
     let mut apply = std::process::Command::new("git");
@@ -159,7 +160,8 @@ fn version_schema_completions_and_list() {
     assert_eq!(place.run(["list"]).code, 1);
     place.run(["new", "a", "--yes", "--no-git"]).succeeds();
     insta::assert_snapshot!(place.run(["-C", "a/config", "list"]).succeeds().out, @"");
-    let list: serde_json::Value = serde_json::from_str(&place.run(["-C", "a", "list", "--format", "json"]).succeeds().out).unwrap();
+    let list: serde_json::Value =
+        serde_json::from_str(&place.run(["-C", "a", "list", "--format", "json"]).succeeds().out).unwrap();
     assert_eq!(list["handlers"]["quote"]["method"], "GET");
 }
 

@@ -99,7 +99,8 @@ fn refused_spec(sections: &str, reason: &str) {
 fn entity_and_handler_names_that_could_not_work_are_refused() {
     let entity = |name: &str| format!("entities:\n  {name}: {{ fields: {{ x: {{ type: text }} }} }}\n");
     let handler = |name: &str| format!("handlers:\n  {name}: {{ method: GET, path: /x }}\n");
-    for name in ["fn", "registry", "custom", "con", "a_b", "A", "\"on\"", "x-of-forty-one-characters-which-is-one-over"] {
+    for name in ["fn", "registry", "custom", "con", "a_b", "A", "\"on\"", "x-of-forty-one-characters-which-is-one-over"]
+    {
         refused_spec(&entity(name), "");
         refused_spec(&handler(name), "");
     }
@@ -133,7 +134,21 @@ fn routes_that_axum_would_refuse_are_refused() {
     let two = |a: &str, b: &str| format!("handlers:\n  a: {{ method: {a} }}\n  b: {{ method: {b} }}\n");
     refused_spec(&two("GET, path: /x", "GET, path: /x"), "is bound by `handlers.a`");
     refused_spec(&two("GET, path: '/x/{id}'", "POST, path: '/x/{name}'"), "overlaps `/x/{id}`");
-    for path in ["x", "/x/", "//x", "/x//y", "/x/{}", "/x/{a}b", "/x/{a}/{a}", "/x?y", "/ä", "/x/..", "/x/*", "/livez", "/metrics/x"] {
+    for path in [
+        "x",
+        "/x/",
+        "//x",
+        "/x//y",
+        "/x/{}",
+        "/x/{a}b",
+        "/x/{a}/{a}",
+        "/x?y",
+        "/ä",
+        "/x/..",
+        "/x/*",
+        "/livez",
+        "/metrics/x",
+    ] {
         refused_spec(&format!("handlers:\n  h: {{ method: GET, path: '{path}' }}\n"), "");
     }
     let country = "entities:\n  country: { fields: { x: { type: text } } }\n";

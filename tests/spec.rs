@@ -59,7 +59,16 @@ fn hostile_input_is_refused_without_a_panic() {
 
 #[test]
 fn text_is_text_in_every_language() {
-    for text in ["{{{ 7*7 }}}", "on", "1:30", "a: b", "it's \"quoted\" `here`", "$(reboot) ${HOME} %PATH%", "*/ // <!-- -->", "#!"] {
+    for text in [
+        "{{{ 7*7 }}}",
+        "on",
+        "1:30",
+        "a: b",
+        "it's \"quoted\" `here`",
+        "$(reboot) ${HOME} %PATH%",
+        "*/ // <!-- -->",
+        "#!",
+    ] {
         let place = Place::new();
         let description = serde_json::to_string(text).unwrap();
         let spec = format!("version: 1\nservice: {{ name: a, owner: '@on/off', description: {description} }}\n");

@@ -74,7 +74,8 @@ pub fn run(global: &Global, arguments: New, out: &mut impl Write) -> Result<(), 
 /// Someone to ask, where anything is left to be asked.
 fn prompt(global: &Global, arguments: &New) -> Option<Box<dyn Prompt>> {
     let quiet = global.no_input || arguments.yes || arguments.spec.is_some() || global.format == Format::Json;
-    let colors = global.color != clap::ColorChoice::Never && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let colors = global.color != clap::ColorChoice::Never
+        && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     (!quiet).then(|| Terminal::open(colors)).flatten().map(|terminal| Box::new(terminal) as Box<dyn Prompt>)
 }
 

@@ -15,9 +15,7 @@ use crate::spec::entity::{Entity, Fields};
 use crate::spec::environment::{Database, Environment, Secrets};
 use crate::spec::field::{Field, FieldType};
 use crate::spec::handler::{Example, Handler};
-use crate::spec::name::{
-    EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title,
-};
+use crate::spec::name::{EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title};
 use crate::spec::service::Ci;
 use crate::spec::{entity_functions, entity_path};
 use crate::templates::Unit;

@@ -1,9 +1,9 @@
 //! Spec and template set in, files out. Pure: no clock, no randomness, no environment, no file system; the same input
 //! gives the same bytes for ever.
 
-mod cargo_lock;
 pub mod context;
 mod engine;
+pub mod lock_data;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -86,7 +86,7 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Render
             }
             let path = RelPath::parse(&instance.path(&entry.path))?;
             let text = match entry.class {
-                Class::CargoLock => cargo_lock::assemble(set.source(CARGO_LOCK_DATA)?, &context)?,
+                Class::CargoLock => lock_data::assemble(set.source(CARGO_LOCK_DATA)?, &context)?,
                 _ => engine.render(&entry.template(), &instance.values)?,
             };
             let file = Rendered { text, class: entry.class, executable: entry.executable };
@@ -106,6 +106,19 @@ pub fn render_manifest(spec: &Spec, set: &TemplateSet, facts: &[&str]) -> Result
     let context = Context::with_facts(spec, facts);
     let instances = context.instances(crate::templates::Unit::Service);
     Engine::new(set).render("service/Cargo.toml.j2", &instances[0].values)
+}
+
+/// The lockfile for chosen facts.
+///
+/// # Errors
+/// The set has no data for it.
+pub fn assemble_lock(set: &TemplateSet, spec: &Spec, facts: &[&str]) -> Result<String, RenderError> {
+    lock_data::assemble(set.source(CARGO_LOCK_DATA)?, &Context::with_facts(spec, facts))
+}
+
+/// Every fact that a spec can have.
+pub fn known_facts(spec: &Spec) -> Vec<&'static str> {
+    Context::new(spec).facts.keys().copied().collect()
 }
 
 /// Parses every template of a set.

@@ -174,11 +174,8 @@ pub fn append_pending(
         let entity = &entities[&name];
         match tables.get(&entity.table) {
             None => {
-                let create = CreateTable {
-                    entity: name.clone(),
-                    table: entity.table.clone(),
-                    fields: entity.fields.clone(),
-                };
+                let create =
+                    CreateTable { entity: name.clone(), table: entity.table.clone(), fields: entity.fields.clone() };
                 let id = ChangesetId::new(next, "create", &entity.table);
                 changesets.insert(id, Operation::CreateTable(create));
                 next += 1;

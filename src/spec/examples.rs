@@ -18,32 +18,36 @@ const CURRENCIES: &[[&str; 3]] =
 
 /// Adds the example entities and handlers.
 pub fn add_to(document: &mut SpecDocument) {
-    document.entities.insert(entity("country"), EntityDocument {
-        table: None,
-        fields: Fields::from_iter([
-            (column("code"), Field { unique: true, ..text(2, "ISO 3166-1 alpha-2 code") }),
-            (column("name"), text(200, "Short name in English")),
-        ]),
-    });
-    document.entities.insert(entity("currency"), EntityDocument {
-        table: None,
-        fields: Fields::from_iter([
-            (column("code"), Field { unique: true, ..text(3, "ISO 4217 code") }),
-            (column("name"), text(100, "Name in English")),
-            (column("symbol"), Field { required: false, ..text(8, "Sign before or behind an amount") }),
-        ]),
-    });
-    document.handlers.insert(handler("quote"), Handler {
-        method: Method::Get,
-        path: path("/api/v1/quotes/{symbol}"),
-        example: None,
-    });
+    document.entities.insert(
+        entity("country"),
+        EntityDocument {
+            table: None,
+            fields: Fields::from_iter([
+                (column("code"), Field { unique: true, ..text(2, "ISO 3166-1 alpha-2 code") }),
+                (column("name"), text(200, "Short name in English")),
+            ]),
+        },
+    );
+    document.entities.insert(
+        entity("currency"),
+        EntityDocument {
+            table: None,
+            fields: Fields::from_iter([
+                (column("code"), Field { unique: true, ..text(3, "ISO 4217 code") }),
+                (column("name"), text(100, "Name in English")),
+                (column("symbol"), Field { required: false, ..text(8, "Sign before or behind an amount") }),
+            ]),
+        },
+    );
+    document.handlers.insert(
+        handler("quote"),
+        Handler { method: Method::Get, path: path("/api/v1/quotes/{symbol}"), example: None },
+    );
     if document.features.worker_pool {
-        document.handlers.insert(handler("factorial"), Handler {
-            method: Method::Post,
-            path: path("/api/v1/factorials"),
-            example: Some(Example::Factorial),
-        });
+        document.handlers.insert(
+            handler("factorial"),
+            Handler { method: Method::Post, path: path("/api/v1/factorials"), example: Some(Example::Factorial) },
+        );
     }
 }
 

@@ -78,7 +78,8 @@ impl RoutePath {
                 None => check_static(segment, text)?,
             }
         }
-        let reserved = |path: &&&str| text == **path || text.strip_prefix(**path).is_some_and(|rest| rest.starts_with('/'));
+        let reserved =
+            |path: &&&str| text == **path || text.strip_prefix(**path).is_some_and(|rest| rest.starts_with('/'));
         if let Some(path) = RESERVED_PATHS.iter().find(reserved) {
             return Err(format!("`{path}` is the service's own; try `/api/v1{text}`"));
         }

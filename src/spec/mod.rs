@@ -259,8 +259,7 @@ impl Spec {
         let mut routes: HashMap<(Method, String), String> = HashMap::new();
         for (section, owner, method, path) in self.routes() {
             let label = format!("{section}.{owner}");
-            let (first, holder) =
-                nodes.entry(path.shape()).or_insert_with(|| (path.clone(), label.clone())).clone();
+            let (first, holder) = nodes.entry(path.shape()).or_insert_with(|| (path.clone(), label.clone())).clone();
             if first != path {
                 let message = format!("`{}` overlaps `{}` of `{holder}`", path.as_str(), first.as_str());
                 let problem = Problem::at([section, &owner], message);

@@ -80,9 +80,9 @@ fn write_place(f: &mut fmt::Formatter<'_>, origin: &str, text: &str, problem: &P
 
 /// The 1-based line and column of the key at `path`, or of its nearest ancestor that is written down.
 fn locate(text: &str, path: &[String]) -> Option<(usize, usize)> {
-    let mut events = Parser::new_from_str(text).map_while(Result::ok).filter(|(event, _)| {
-        !matches!(event, Event::StreamStart | Event::DocumentStart(..) | Event::Comment(..))
-    });
+    let mut events = Parser::new_from_str(text)
+        .map_while(Result::ok)
+        .filter(|(event, _)| !matches!(event, Event::StreamStart | Event::DocumentStart(..) | Event::Comment(..)));
     let (root, _) = events.next()?;
     let mut found = None;
     if matches!(root, Event::MappingStart(..)) {

@@ -65,8 +65,7 @@ impl Place {
         use std::io::Write as _;
         let mut command = appgen(self.path());
         command.args(["new", "--no-git", "--spec", "-"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A child that refuses early closes its end.
         let _ = child.stdin.take().unwrap().write_all(spec);
         Run::of(&child.wait_with_output().unwrap(), self.path())
