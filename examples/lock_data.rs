@@ -59,7 +59,7 @@ fn main() -> Result<(), Error> {
     }
     let superset = fs::read_to_string(&lockfile)?;
 
-    let mut resolve = |facts: &[&str]| -> Result<Lock, Error> {
+    let resolve = |facts: &[&str]| -> Result<Lock, Error> {
         package(&render_manifest(&spec, &set, facts)?)?;
         fs::write(&lockfile, &superset)?;
         cargo(&["update", "--workspace", "--offline", "--quiet"])?;

@@ -159,7 +159,7 @@ fn version_schema_completions_and_list() {
     }
     assert_eq!(place.run(["list"]).code, 1);
     place.run(["new", "a", "--yes", "--no-git"]).succeeds();
-    insta::assert_snapshot!(place.run(["-C", "a/config", "list"]).succeeds().out, @"");
+    support::snapshot("cli", "list", &place.run(["-C", "a/config", "list"]).succeeds().out);
     let list: serde_json::Value =
         serde_json::from_str(&place.run(["-C", "a", "list", "--format", "json"]).succeeds().out).unwrap();
     assert_eq!(list["handlers"]["quote"]["method"], "GET");

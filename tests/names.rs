@@ -47,6 +47,8 @@ fn service_names_that_could_not_work_are_refused() {
         ("deps", "reserved by Cargo"),
         ("examples", "reserved by Cargo"),
         ("incremental", "reserved by Cargo"),
+        ("public", "in PostgreSQL"),
+        ("pg-x", "in PostgreSQL"),
         ("axum", "is a dependency"),
         ("tokio", "is a dependency"),
         ("rust-decimal", "is a dependency"),
@@ -124,7 +126,7 @@ fn entity_and_handler_names_that_could_not_work_are_refused() {
         ("aB", "try `a_b`"),
         (&"a".repeat(64), "PostgreSQL keeps 63"),
     ] {
-        refused_spec(&format!("entities:\n  a: {{ fields: {{ {field}: {{ type: text }} }} }}\n"), reason);
+        refused_spec(&format!("entities:\n  thing: {{ fields: {{ {field}: {{ type: text }} }} }}\n"), reason);
     }
     refused_spec("entities:\n  a: { table: order, fields: { x: { type: text } } }\n", "reserved in PostgreSQL");
 }

@@ -18,17 +18,16 @@ fn refuse(spec: &[u8]) -> String {
 
 #[test]
 fn errors_show_the_place_the_line_and_a_suggestion() {
-    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n  name: a\n  descripton: x\n"), @"");
-    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n  name: a\nservice:\n  name: b\n"), @"");
-    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n\tname: a\n"), @"");
-    insta::assert_snapshot!(refuse(b""), @"");
-    insta::assert_snapshot!(refuse(b"version: 1\nservice: { name: {{{ 7*7 }}} }\n"), @"");
-    insta::assert_snapshot!(refuse(b"version: 1\nservice: { name: a }\nfeatures: { worker_pool: on, ci: githib }\n"), @"");
-    insta::assert_snapshot!(refuse(b"version: 2\nservice: { name: a }\n"), @"");
-    insta::assert_snapshot!(refuse(b"version: 1\nservice:\n  name: fn\n"), @"");
-    insta::assert_snapshot!(refuse(
-        b"version: 1\nservice: { name: a }\nentities:\n  b:\n    fields:\n      c: { type: ref, to: d }\n      e: { type: decimal, precision: 40 }\n"
-    ), @"");
+    let snap = |name: &str, spec: &[u8]| support::snapshot("errors", name, &refuse(spec));
+    snap("unknown_key", b"version: 1\nservice:\n  name: a\n  descripton: x\n");
+    snap("duplicate_key", b"version: 1\nservice:\n  name: a\nservice:\n  name: b\n");
+    snap("tab", b"version: 1\nservice:\n\tname: a\n");
+    snap("empty", b"");
+    snap("template_syntax", b"version: 1\nservice: { name: {{{ 7*7 }}} }\n");
+    snap("strict_boolean", b"version: 1\nservice: { name: a }\nfeatures: { worker_pool: on, ci: githib }\n");
+    snap("other_format", b"version: 2\nservice: { name: a }\n");
+    snap("keyword", b"version: 1\nservice:\n  name: fn\n");
+    snap("several", b"version: 1\nservice: { name: a }\nentities:\n  b:\n    fields:\n      c: { type: ref, to: d }\n      e: { type: decimal, precision: 40 }\n");
 }
 
 #[test]
@@ -95,16 +94,16 @@ fn a_written_spec_makes_the_same_repository_again() {
 
 #[test]
 fn a_reference_has_a_lower_number_than_what_refers_to_it() {
-    let spec = b"version: 1\nservice: { name: s }\nentities:\n  a: { fields: { x: { type: ref, to: z } } }\n  z: { fields: { y: { type: text } } }\n";
+    let spec = b"version: 1\nservice: { name: s }\nentities:\n  b: { fields: { x: { type: ref, to: item } } }\n  item: { fields: { y: { type: text } } }\n";
     let place = Place::new();
     place.new_from(spec).succeeds();
     let files = support::files(&place.path().join("s"));
     let ids: Vec<_> = files.keys().filter_map(|path| path.strip_prefix("db/changelog/changes/")).collect();
-    assert_eq!(ids, ["0001-create-zs.sql", "0002-create-as.sql"]);
+    assert_eq!(ids, ["0001-create-items.sql", "0002-create-bs.sql"]);
 }
 
 #[test]
 fn a_recorded_history_that_does_not_lead_to_the_entities_is_refused() {
-    let spec = "version: 1\nservice: { name: s }\nentities:\n  a: { fields: { x: { type: text } } }\nchangesets:\n  0001-create-as: { create_table: { entity: a, table: as1, fields: { x: { type: text } } } }\n";
-    assert!(refuse(spec.as_bytes()).contains("the changesets make the table `as1`, and no entity has it"));
+    let spec = "version: 1\nservice: { name: s }\nentities:\n  b: { fields: { x: { type: text } } }\nchangesets:\n  0001-create-bs: { create_table: { entity: b, table: bs1, fields: { x: { type: text } } } }\n";
+    assert!(refuse(spec.as_bytes()).contains("the changesets make the table `bs1`, and no entity has it"));
 }

@@ -46,7 +46,7 @@ fn print_text(spec: &Spec, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "\nenvironments")?;
     for (name, environment) in &spec.environments {
         let contexts = environment.contexts.join(",");
-        writeln!(out, "  {name:<20} {} replicas, contexts {contexts}", environment.replicas)?;
+        writeln!(out, "  {:<20} {} replicas, contexts {contexts}", name.kebab(), environment.replicas)?;
     }
     if !spec.entities.is_empty() {
         writeln!(out, "\nentities")?;

@@ -74,9 +74,15 @@ fn json_string(text: String) -> String {
     serde_json::Value::String(text).to_string()
 }
 
-/// A string literal of SQL (PostgreSQL documentation, 4.1.2.1).
+/// A string literal of SQL (PostgreSQL documentation, 4.1.2.1). Liquibase replaces `${…}` in formatted SQL, inside
+/// literals too, so a `$` before a brace is written as an escape.
 pub fn sql_string(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = text.replace('\'', "''");
+    if text.contains("${") {
+        format!("E'{}'", quoted.replace('\\', r"\\").replace("${", r"\044{"))
+    } else {
+        format!("'{quoted}'")
+    }
 }
 
 /// Text that Markdown shows as it is (CommonMark 0.31, 2.4 "Backslash escapes").

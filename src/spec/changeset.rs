@@ -153,6 +153,9 @@ impl InsertRows {
                 if !table.fields.contains_key(column) {
                     refuse(format!("the table `{}` has no column `{column}`", self.table));
                 }
+                if value.is_null() && Some(column) == self.key(&table.fields) {
+                    refuse(format!("a row without `{column}` would never be recognised"));
+                }
                 if value.as_str().is_some_and(|text| text.contains('\0')) {
                     refuse(format!("a value of `{column}` has a NUL character, which PostgreSQL cannot store"));
                 }

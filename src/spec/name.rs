@@ -77,6 +77,9 @@ pub const DIRECT_DEPENDENCIES: &[&str] = &[
     "uuid",
 ];
 
+/// Names that PostgreSQL keeps for roles and databases of its own.
+const POSTGRES_RESERVED: &[&str] = &["public", "none", "postgres", "template0", "template1"];
+
 /// Words with a grammatical meaning in a Liquibase context expression.
 const CONTEXT_OPERATORS: &[&str] = &["and", "or", "not"];
 
@@ -188,6 +191,10 @@ name_type!(
         check_label("service", text, 40)?;
         if CARGO_RESERVED.contains(&text) {
             return Err(NameError::new(format!("`{text}` is reserved by Cargo or rustc")).or(format!("{text}-service")));
+        }
+        if text.starts_with("pg-") || POSTGRES_RESERVED.contains(&text) {
+            return Err(NameError::new(format!("`{text}` cannot be a database and its owner in PostgreSQL"))
+                .or(format!("{}-service", text.trim_start_matches("pg-"))));
         }
         if DIRECT_DEPENDENCIES.contains(&text) {
             return Err(NameError::new(format!("`{text}` is a dependency of the generated package"))
@@ -452,7 +459,7 @@ pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance * 3 <= word.len().max(candidate.len()).max(3))
+        .filter(|(distance, candidate)| *distance * 3 <= word.len().max(candidate.len()))
         .min()
         .map(|(_, candidate)| candidate)
 }

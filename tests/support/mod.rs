@@ -130,6 +130,17 @@ pub fn case_text(case: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cases/{case}.yaml"))).unwrap()
 }
 
+/// Compares with `snapshots/<group>/<name>.snap`. `INSTA_UPDATE=always cargo test` writes what is new.
+pub fn snapshot(group: &str, name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(group));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    // A development set is named after its digest, which every change of a template changes.
+    settings.add_filter(r"dev\+[0-9a-f]{16}", "dev+[digest]");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 /// Names of all cases.
 pub fn cases() -> Vec<String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

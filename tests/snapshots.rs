@@ -1,0 +1,65 @@
+//! Golden cases: a spec in `tests/cases` each. The default repository is kept file by file, every other case as its
+//! difference from it, so that a change of a template shows once. Adding a case is adding a file.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use similar::TextDiff;
+use support::{Place, Repo};
+
+/// Two files are long and proven otherwise: `--locked` builds the one, the other is the printed schema.
+const LEFT_OUT: &[&str] = &["Cargo.lock", ".appgen/schema.json"];
+
+fn default() -> BTreeMap<String, String> {
+    let place = Place::new();
+    place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
+    let mut files = support::files(&place.path().join("my-service"));
+    files.retain(|path, _| !LEFT_OUT.contains(&path.as_str()));
+    files
+}
+
+#[test]
+fn the_default_repository_file_by_file() {
+    for (path, text) in default() {
+        support::snapshot("default", &path.replace('/', "__"), &text);
+    }
+}
+
+#[test]
+fn every_other_case_as_its_difference_from_the_default() {
+    let default = default();
+    for case in support::cases() {
+        let repo = Repo::new(&case);
+        let name = repo.root().file_name().unwrap().to_string_lossy().into_owned();
+        let mut files = repo.files();
+        files.retain(|path, _| !LEFT_OUT.contains(&path.as_str()));
+        let files: BTreeMap<_, _> = files
+            .into_iter()
+            .map(|(path, text)| {
+                let text = text.replace(&name, "my-service").replace(&name.replace('-', "_"), "my_service");
+                (path.replace(&name, "my-service"), text)
+            })
+            .collect();
+        support::snapshot("cases", &case, &difference(&default, &files));
+    }
+}
+
+fn difference(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    for path in from.keys().filter(|path| !to.contains_key(*path)) {
+        writeln!(text, "deleted {path}").unwrap();
+    }
+    for (path, new) in to {
+        match from.get(path) {
+            None => writeln!(text, "new {path}\n{new}").unwrap(),
+            Some(old) if old == new => {}
+            Some(old) => {
+                let diff = TextDiff::from_lines(old, new);
+                writeln!(text, "changed {path}\n{}", diff.unified_diff().context_radius(1)).unwrap();
+            }
+        }
+    }
+    text
+}
