@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+pub mod postgres;
+
 /// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
 pub fn appgen(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_appgen"));
