@@ -7,6 +7,7 @@
 //!
 //! One superset is resolved with every fact on; then Cargo itself prunes it, offline, for no fact and for each single
 //! one. A package or edge that is there without any fact is unconditional; the others carry the facts that bring them.
+#![allow(clippy::disallowed_methods, reason = "a tool of the developers")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
 //! The command line: what is printed, and the exit codes.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 

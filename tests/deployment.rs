@@ -1,5 +1,6 @@
 //! The deployment of every case, through the tools that will read it: kustomize, schemas, Pod Security, linters, Compose,
 //! and real Liquibase. Budget: 5 minutes on 2 cores.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 

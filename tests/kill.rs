@@ -1,5 +1,6 @@
 //! `appgen new` killed at every system call that changes the disk, and at random: the target is absent or complete, and
 //! the next `new` leaves no temporary directory behind. Budget: 3 minutes on 2 cores.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Every name of the design's table is accepted or refused before anything is written.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 

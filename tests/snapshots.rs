@@ -1,5 +1,6 @@
 //! Golden cases: a spec in `tests/cases` each. The default repository is kept file by file, every other case as its
 //! difference from it, so that a change of a template shows once. Adding a case is adding a file.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 

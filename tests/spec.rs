@@ -1,4 +1,5 @@
 //! What a spec may hold, and what is said of one that is wrong.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 

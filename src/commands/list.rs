@@ -13,7 +13,7 @@ use crate::spec::problem::SpecError;
 use crate::spec::{Spec, SpecDocument, entity_path};
 use crate::worktree;
 
-pub fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> {
     let root = worktree::enclosing_repository(&global.directory).ok_or_else(|| {
         let directory = global.directory.display();
         Failure::Failed(format!("there is no `{SPEC_FILE}` in `{directory}` or above; `appgen new` makes a repository"))

@@ -21,7 +21,7 @@ use crate::{transaction, worktree};
 /// A spec larger than this is a mistake, such as `--spec /dev/zero`.
 const LARGEST_SPEC: u64 = 8 * 1024 * 1024;
 
-pub fn run(global: &Global, arguments: New, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn run(global: &Global, arguments: New, out: &mut impl Write) -> Result<(), Failure> {
     let mut prompt = prompt(global, &arguments);
     let answers = match &arguments.spec {
         Some(path) => from_file(path, &arguments)?,

@@ -11,14 +11,14 @@ use super::RenderError;
 use crate::spec::yaml;
 use crate::templates::TemplateSet;
 
-pub struct Engine<'set> {
+pub(super) struct Engine<'set> {
     set: &'set TemplateSet,
     environment: Environment<'set>,
     loaded: BTreeSet<String>,
 }
 
 impl<'set> Engine<'set> {
-    pub fn new(set: &'set TemplateSet) -> Self {
+    pub(super) fn new(set: &'set TemplateSet) -> Self {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder()
             .variable_delimiters("{{{", "}}}")
@@ -50,7 +50,7 @@ impl<'set> Engine<'set> {
     }
 
     /// Parses a template unless that was done before.
-    pub fn load(&mut self, name: &str) -> Result<(), RenderError> {
+    pub(super) fn load(&mut self, name: &str) -> Result<(), RenderError> {
         if self.loaded.contains(name) {
             return Ok(());
         }
@@ -61,7 +61,7 @@ impl<'set> Engine<'set> {
         Ok(())
     }
 
-    pub fn render(&mut self, name: &str, values: &Value) -> Result<String, RenderError> {
+    pub(super) fn render(&mut self, name: &str, values: &Value) -> Result<String, RenderError> {
         self.load(name)?;
         let render = || self.environment.get_template(name)?.render(values.clone());
         render().map_err(|source| RenderError::Template { name: name.to_owned(), source })
@@ -69,14 +69,13 @@ impl<'set> Engine<'set> {
 }
 
 /// A JSON string; every JSON string is a basic string of TOML 1.0 as well.
-#[expect(clippy::needless_pass_by_value, reason = "a filter owns its arguments")]
 fn json_string(text: String) -> String {
     serde_json::Value::String(text).to_string()
 }
 
 /// A string literal of SQL (PostgreSQL documentation, 4.1.2.1). Liquibase replaces `${…}` in formatted SQL, inside
 /// literals too, so a `$` before a brace is written as an escape.
-pub fn sql_string(text: &str) -> String {
+pub(super) fn sql_string(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains("${") {
         format!("E'{}'", quoted.replace('\\', r"\\").replace("${", r"\044{"))

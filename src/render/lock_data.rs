@@ -46,7 +46,7 @@ pub struct Edge {
 /// The generated package's version, which its manifest has too.
 const ROOT_VERSION: &str = "0.1.0";
 
-pub fn assemble(data: &str, context: &Context) -> Result<String, RenderError> {
+pub(super) fn assemble(data: &str, context: &Context) -> Result<String, RenderError> {
     let data: LockData = serde_json::from_str(data).map_err(RenderError::LockData)?;
     Ok(data.encode(&context.service_name, &context.facts))
 }

@@ -81,7 +81,7 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Render
     let mut files = BTreeMap::new();
     for entry in set.catalog() {
         for instance in context.instances(entry.unit) {
-            if !applies(entry, &instance)? {
+            if !applies(entry, instance)? {
                 continue;
             }
             let path = RelPath::parse(&instance.path(&entry.path))?;

@@ -211,7 +211,7 @@ fn in_order_of_references(entities: &BTreeMap<EntityName, Entity>, problems: &mu
         let ready = |name: &&EntityName| {
             entities[*name].references().all(|to| to == *name || ordered.contains(to) || !entities.contains_key(to))
         };
-        let Some(index) = waiting.iter().position(|name| ready(name)) else {
+        let Some(index) = waiting.iter().position(ready) else {
             let names: Vec<_> = waiting.iter().map(|name| format!("`{name}`")).collect();
             let message = format!("the references among {} form a circle", names.join(", "));
             problems.push(Problem::at(["entities", waiting[0].kebab()], message));
