@@ -12,15 +12,18 @@ pub mod postgres;
 
 /// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
 pub fn appgen(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_appgen"));
-    scrub(&mut command, directory);
+    let mut command = appgen_on_a_terminal(directory);
+    command.stdin(Stdio::null());
     command
 }
 
-fn scrub(command: &mut Command, directory: &Path) {
+/// The same with the standard streams left to whoever spawns it.
+pub fn appgen_on_a_terminal(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_appgen"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", directory).env("LC_ALL", "C.UTF-8").env("GIT_CONFIG_NOSYSTEM", "1");
-    command.current_dir(directory).stdin(Stdio::null());
+    command.current_dir(directory);
+    command
 }
 
 /// What a command printed and how it ended, with the directory's path replaced.
