@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const APPGEN: &str = env!("CARGO_BIN_EXE_appgen");
-const ROUNDS: usize = 50;
+const ROUNDS: usize = 20;
 /// Runs a round, so that the kernel's clock of 10 ms is fine enough.
-const RUNS: usize = 10;
+const RUNS: usize = 5;
 
 fn main() {
     if let Some(source) = std::env::var_os("APPGEN_BENCH_FLOOR") {
@@ -68,6 +68,7 @@ fn main() {
 fn floor(source: &Path) {
     let files: Vec<(String, String)> = serde_json::from_slice(&fs::read(source).unwrap()).unwrap();
     let root = Path::new("floor");
+    fs::create_dir(root).unwrap();
     let mut directories = vec![root.to_owned()];
     for (path, text) in files {
         let path = root.join(path);
