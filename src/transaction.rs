@@ -7,6 +7,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::git::{self, Git};
 use crate::plan::Plan;
@@ -23,15 +25,30 @@ pub fn create(target: &Path, plan: &Plan, commit: Option<&str>) -> io::Result<Op
     let parent = target.parent().unwrap_or(Path::new("."));
     sweep(parent);
     let staging = Staging::new(parent, target)?;
-    let directories = write_files(&staging.path, plan)?;
-    let git = commit.map(|message| git::commit_all(&staging.path, message)).transpose()?;
-    for directory in &directories {
-        File::open(directory)?.sync_all()?;
-    }
+    let blobs = plan.changes.iter().map(|change| (change.path.as_str(), change.text.as_str(), change.executable));
+    let (git, paths) = both(
+        || commit.map(|message| git::commit(&staging.path, message, blobs)).transpose(),
+        || write_files(&staging.path, plan),
+    );
+    let (git, paths) = (git?, paths?);
+    // The index needs what was written, not that it has reached the disk.
+    let (indexed, synced) =
+        both(|| if git == Some(Git::Committed) { git::index(&staging.path) } else { Ok(()) }, || sync(&paths));
+    indexed.and(synced)?;
+    File::open(&staging.path)?.sync_all()?;
     fs::rename(&staging.path, target)?;
     staging.done();
     File::open(parent)?.sync_all()?;
     Ok(git)
+}
+
+/// Runs `first` on a thread of its own, beside `second`.
+fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        (first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), second)
+    })
 }
 
 /// A directory beside the target that is removed again unless it became the target. It is locked while its owner
@@ -89,15 +106,21 @@ fn sweep(parent: &Path) {
             && let Ok(directory) = File::open(entry.path())
             && directory.try_lock().is_ok()
         {
-            // A directory that cannot be removed is in nobody's way.
-            let _ = fs::remove_dir_all(entry.path());
+            // A git whose appgen was killed may still be writing, for some milliseconds. A directory that cannot be
+            // removed is in nobody's way.
+            for _ in 0..20 {
+                match fs::remove_dir_all(entry.path()) {
+                    Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => sleep(Duration::from_millis(5)),
+                    _ => break,
+                }
+            }
         }
     }
 }
 
-/// Writes every file and returns the directories that hold them.
-fn write_files(root: &Path, plan: &Plan) -> io::Result<BTreeSet<PathBuf>> {
-    let mut directories = BTreeSet::from([root.to_owned()]);
+/// Writes every file; returns their paths and those of the directories below `root` that hold them.
+fn write_files(root: &Path, plan: &Plan) -> io::Result<Vec<PathBuf>> {
+    let mut directories = BTreeSet::new();
     for change in &plan.changes {
         let path = root.join(change.path.as_str());
         for directory in path.ancestors().skip(1).take_while(|directory| *directory != root) {
@@ -105,15 +128,21 @@ fn write_files(root: &Path, plan: &Plan) -> io::Result<BTreeSet<PathBuf>> {
         }
     }
     // Sorted, a directory stands before what is in it.
-    for directory in directories.iter().skip(1) {
+    for directory in &directories {
         DirBuilder::new().create(directory)?;
     }
+    let mut files = Vec::new();
     for change in &plan.changes {
         let mode = if change.executable { 0o777 } else { 0o666 };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(root.join(change.path.as_str()))?;
-        file.write_all(change.text.as_bytes())?;
-        file.sync_all()?;
+        let path = root.join(change.path.as_str());
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(change.text.as_bytes())?;
+        files.push(path);
     }
-    Ok(directories)
+    files.extend(directories);
+    Ok(files)
+}
+
+/// Waits until files or directories are on the disk.
+fn sync(paths: &[PathBuf]) -> io::Result<()> {
+    paths.iter().try_for_each(|path| File::open(path)?.sync_all())
 }

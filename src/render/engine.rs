@@ -1,7 +1,7 @@
 //! The template engine: minijinja with delimiters that occur in no target language, and filters that put any string
 //! safely into a position of one.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
@@ -14,7 +14,6 @@ use crate::templates::TemplateSet;
 pub(super) struct Engine<'set> {
     set: &'set TemplateSet,
     environment: Environment<'set>,
-    loaded: BTreeSet<String>,
 }
 
 impl<'set> Engine<'set> {
@@ -46,23 +45,20 @@ impl<'set> Engine<'set> {
         environment.add_filter("sh", |text: String| format!("'{}'", text.replace('\'', r"'\''")));
         environment.add_filter("docker", |text: String| json_string(text).replace('$', r"\$"));
         environment.add_filter("md", |text: String| markdown(&text));
-        Self { set, environment, loaded: BTreeSet::new() }
+        Self { set, environment }
     }
 
-    /// Parses a template unless that was done before.
+    /// Parses a template and forgets the one before: the catalog's entries are rendered one after the other.
     pub(super) fn load(&mut self, name: &str) -> Result<(), RenderError> {
-        if self.loaded.contains(name) {
-            return Ok(());
-        }
         let source = self.set.source(name)?;
-        let fail = |source| RenderError::Template { name: name.to_owned(), source };
-        self.environment.add_template_owned(name.to_owned(), source).map_err(fail)?;
-        self.loaded.insert(name.to_owned());
-        Ok(())
+        self.environment.clear_templates();
+        self.environment
+            .add_template_owned(name.to_owned(), Cow::Borrowed(source))
+            .map_err(|source| RenderError::Template { name: name.to_owned(), source })
     }
 
-    pub(super) fn render(&mut self, name: &str, values: &Value) -> Result<String, RenderError> {
-        self.load(name)?;
+    /// Renders the template that was loaded last.
+    pub(super) fn render(&self, name: &str, values: &Value) -> Result<String, RenderError> {
         let render = || self.environment.get_template(name)?.render(values.clone());
         render().map_err(|source| RenderError::Template { name: name.to_owned(), source })
     }

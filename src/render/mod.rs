@@ -80,14 +80,24 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Render
     let mut engine = Engine::new(set);
     let mut files = BTreeMap::new();
     for entry in set.catalog() {
+        let mut instances = Vec::new();
         for instance in context.instances(entry.unit) {
-            if !applies(entry, instance)? {
-                continue;
+            if applies(entry, instance)? {
+                instances.push(instance);
             }
+        }
+        if instances.is_empty() {
+            continue;
+        }
+        let template = entry.template();
+        if entry.class != Class::CargoLock {
+            engine.load(&template)?;
+        }
+        for instance in instances {
             let path = RelPath::parse(&instance.path(&entry.path))?;
             let text = match entry.class {
                 Class::CargoLock => lock_data::assemble(set.source(CARGO_LOCK_DATA)?, &context)?,
-                _ => engine.render(&entry.template(), &instance.values)?,
+                _ => engine.render(&template, &instance.values)?,
             };
             let file = Rendered { text, class: entry.class, executable: entry.executable };
             if files.insert(path.clone(), file).is_some() {
@@ -105,7 +115,9 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Render
 pub fn render_manifest(spec: &Spec, set: &TemplateSet, facts: &[&str]) -> Result<String, RenderError> {
     let context = Context::with_facts(spec, facts);
     let instances = context.instances(crate::templates::Unit::Service);
-    Engine::new(set).render("service/Cargo.toml.j2", &instances[0].values)
+    let (mut engine, template) = (Engine::new(set), "service/Cargo.toml.j2");
+    engine.load(template)?;
+    engine.render(template, &instances[0].values)
 }
 
 /// The lockfile for chosen facts.
