@@ -5,6 +5,7 @@ use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=templates");
+    println!("cargo:rerun-if-changed=frozen");
     println!("cargo:rerun-if-changed=.git/HEAD");
     let version = env!("CARGO_PKG_VERSION");
     let version = match commit() {

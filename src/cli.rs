@@ -34,6 +34,9 @@ pub struct Global {
     /// Never ask; a missing answer is an error
     #[arg(long, global = true)]
     pub no_input: bool,
+    /// Change files that have uncommitted edits
+    #[arg(long, global = true)]
+    pub allow_dirty: bool,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
@@ -49,12 +52,152 @@ pub enum Format {
 pub enum Command {
     /// Make a new repository
     New(New),
+    /// Add an environment: its configuration and its overlay
+    AddEnv(AddEnv),
+    /// Add a handler: its route, its function and its test
+    AddHandler(AddHandler),
+    /// Add an entity: its table, its resource and its test
+    AddEntity(AddEntity),
+    /// Add a changeset with SQL of your own
+    AddMigration(AddMigration),
+    /// Remove an environment
+    RemoveEnv(Remove),
+    /// Remove a handler
+    RemoveHandler(Remove),
+    /// Remove an entity; its table is kept
+    RemoveEntity(RemoveEntity),
+    /// Bring the repository to what appgen.yaml says
+    Sync(Sync),
+    /// Bring the repository to the templates of this appgen
+    Upgrade,
+    /// Settle conflicts: of a git merge in appgen's files, and those that you have edited away
+    Resolve,
+    /// Put files back as the spec renders them; what was there stays beside them
+    Restore(Paths),
+    /// Take the last change back
+    Undo,
+    /// Show what was edited since appgen wrote it
+    Diff(Diff),
+    /// Show how the repository stands
+    Status,
+    /// Fail where the repository is not what appgen.yaml says
+    Check,
     /// List what the repository's spec holds
     List,
     /// Print the JSON Schema of appgen.yaml
-    Schema,
+    Schema(Schema),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct AddEnv {
+    /// Name of the environment, such as `staging`
+    pub name: Option<String>,
+    /// Take every knob that is not given from this environment
+    #[arg(long, value_name = "ENV")]
+    pub from: Option<String>,
+    /// Pods of the service
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<u16>,
+    /// Where the database runs: `in-cluster` or `external`
+    #[arg(long, value_name = "WHERE")]
+    pub database: Option<String>,
+    /// Host name of an external database
+    #[arg(long, value_name = "HOST")]
+    pub database_host: Option<String>,
+    /// Where secrets come from: `file` or `existing`
+    #[arg(long, value_name = "WHERE")]
+    pub secrets: Option<String>,
+    /// `error`, `warn`, `info`, `debug` or `trace`
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Liquibase contexts, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub contexts: Option<Vec<String>>,
+    /// Whether the overlay makes its namespace
+    #[arg(long, value_name = "BOOL")]
+    pub create_namespace: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub struct AddHandler {
+    /// Name of the handler, such as `get-quote`
+    pub name: Option<String>,
+    /// GET, POST, PUT, PATCH or DELETE; default GET
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
+    /// Route, such as `/api/v1/quotes/{symbol}`; default `/api/v1/NAME`
+    #[arg(long)]
+    pub path: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct AddEntity {
+    /// Name of the entity, such as `invoice`
+    pub name: Option<String>,
+    /// Fields, such as `number:text(20)!^`: `!` required, `?` may be null, `^` unique
+    #[arg(value_name = "FIELD:TYPE")]
+    pub fields: Vec<String>,
+    /// Name of the table; default: the plural of the entity's name
+    #[arg(long)]
+    pub table: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct AddMigration {
+    /// What it does, as words with hyphens: `fill-country-names`
+    pub name: Option<String>,
+    /// The same as a sentence, for the file's head
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Remove {
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveEntity {
+    pub name: Option<String>,
+    /// Drop the table too, in a changeset that can be rolled back
+    #[arg(long, conflicts_with = "unapplied")]
+    pub drop_table: bool,
+    /// Withdraw the table's changesets: no database has run them yet
+    #[arg(long)]
+    pub unapplied: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Make changesets that drop or narrow columns
+    #[arg(long)]
+    pub allow_destructive: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Paths {
+    /// Paths from the root of the repository
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Only these paths, from the root of the repository
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Exit with 3 where something differs
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// The schema of what `--format json` prints
+    #[arg(long)]
+    pub report: bool,
 }
 
 #[derive(Debug, Args)]

@@ -104,5 +104,109 @@ fn succeed(step: &str, output: Output) -> io::Result<Vec<u8>> {
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("`git {step}` failed: {}; `--no-git` goes without", said.trim())))
+    Err(io::Error::other(format!("`git {step}` failed: {}", said.trim())))
+}
+
+/// The three sides of a file with a conflict.
+#[derive(Debug)]
+pub struct Unmerged {
+    pub path: String,
+    pub executable: bool,
+    pub base: String,
+    pub ours: String,
+    pub next: String,
+}
+
+/// Puts the sides of conflicts into the index as stages 1, 2 and 3 (git-update-index(1), "Using --index-info"), as a
+/// merge of git's would. Does nothing outside a work tree.
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn mark_unmerged(root: &Path, files: &[Unmerged]) -> io::Result<()> {
+    let Some(prefix) = (if files.is_empty() { None } else { prefix(root)? }) else { return Ok(()) };
+    let blob = |text: &str| -> io::Result<String> {
+        let output = succeed("hash-object", run(root, &[], &["hash-object", "-w", "--stdin"], text.as_bytes())?)?;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    };
+    let mut info = String::new();
+    for file in files {
+        let mode = if file.executable { "100755" } else { "100644" };
+        let path = format!("{prefix}{}", file.path);
+        info.push_str(&format!("0 {:040}\t{path}\n", 0));
+        for (stage, text) in [(1, &file.base), (2, &file.ours), (3, &file.next)] {
+            info.push_str(&format!("{mode} {} {stage}\t{path}\n", blob(text)?));
+        }
+    }
+    succeed("update-index", run(root, &[], &["update-index", "--index-info"], info.as_bytes())?).map(drop)
+}
+
+/// Where `root` lies in its work tree; `None` outside of one and without `git`.
+fn prefix(root: &Path) -> io::Result<Option<String>> {
+    match run(root, &[], &["rev-parse", "--show-prefix"], b"") {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(output) if output.status.success() => {
+            Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
+        }
+        Ok(_) => Ok(None),
+    }
+}
+
+/// Which of these paths differ from the last commit. None outside a work tree: there is no commit to differ from.
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn uncommitted(root: &Path, paths: &[&str]) -> io::Result<Vec<String>> {
+    let Some(prefix) = (if paths.is_empty() { None } else { prefix(root)? }) else { return Ok(Vec::new()) };
+    let mut arguments = vec!["--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", "--ignored", "--"];
+    arguments.extend(paths);
+    let output = succeed("status", run(root, &[], &arguments, b"")?)?;
+    let text = String::from_utf8_lossy(&output);
+    let listed = text.split('\0').filter_map(|line| line.get(3..)).filter(|path| !path.is_empty());
+    Ok(listed.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned()).collect())
+}
+
+/// What the index holds of a path in a merge: stages 1 (base), 2 (ours) and 3 (theirs).
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn stages(root: &Path, path: &str) -> io::Result<[Option<String>; 3]> {
+    let mut sides = [None, None, None];
+    for (index, side) in sides.iter_mut().enumerate() {
+        let name = format!(":{}:./{path}", index + 1);
+        let output = run(root, &[], &["cat-file", "blob", &name], b"")?;
+        if output.status.success() {
+            *side = Some(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+    }
+    Ok(sides)
+}
+
+/// Paths with stages in the index.
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn unmerged(root: &Path) -> io::Result<Vec<String>> {
+    if prefix(root)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let output = succeed("ls-files", run(root, &[], &["ls-files", "--unmerged", "-z"], b"")?)?;
+    let text = String::from_utf8_lossy(&output);
+    let mut paths: Vec<_> =
+        text.split('\0').filter_map(|line| line.split_once('\t')).map(|(_, path)| path.to_owned()).collect();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// Marks conflicts as settled.
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn add(root: &Path, paths: &[&str]) -> io::Result<()> {
+    if paths.is_empty() || prefix(root)?.is_none() {
+        return Ok(());
+    }
+    let mut arguments = vec!["--literal-pathspecs", "add", "--"];
+    arguments.extend(paths);
+    succeed("add", run(root, &[], &arguments, b"")?).map(drop)
 }

@@ -11,8 +11,10 @@
 
 pub mod cli;
 pub mod commands;
+pub mod drift;
 pub mod git;
 pub mod lock;
+pub mod merge;
 pub mod plan;
 pub mod prompt;
 pub mod render;

@@ -4,26 +4,44 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::Format;
-use crate::plan::Change;
+use crate::cli::{Format, Global};
+use crate::drift::Drift;
+use crate::plan::{Action, Change, Plan};
+use crate::render::RelPath;
+use crate::worktree::Worktree;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// The outcome of a command. In JSON it is the whole of standard output.
-#[derive(Debug, Serialize)]
-pub struct Report<'a> {
-    /// The format of this report.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "appgen report")]
+pub struct Report {
+    /// The format of this report: 1.
     pub version: u32,
     pub command: &'static str,
+    /// The exit code: 0 done, 3 drift, 4 conflicts.
     pub exit: u8,
     pub dry_run: bool,
     /// The repository that the paths are relative to.
     pub root: String,
-    pub changes: &'a [Change],
+    pub changes: Vec<Change>,
+    /// Lines of the user's own files that name what was removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Mention>,
+    /// `check` and `status`: what is not as the spec says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
+    /// `status` and `diff`: files with edits of the user's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<RelPath>,
+    /// `status`: files that the user deleted and may do without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<RelPath>,
     pub warnings: Vec<String>,
     /// Commands to run next.
     pub next: Vec<String>,
@@ -34,9 +52,38 @@ pub struct Report<'a> {
     pub diff: bool,
 }
 
+/// A line of a file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Mention {
+    pub path: RelPath,
+    /// 1-based.
+    pub line: usize,
+    pub text: String,
+}
+
 pub const FORMAT: u32 = 1;
 
-impl Report<'_> {
+impl Report {
+    /// The report of a plan.
+    pub fn of(command: &'static str, global: &Global, tree: &Worktree, plan: Plan, warnings: Vec<String>) -> Self {
+        Self {
+            version: FORMAT,
+            command,
+            exit: 0,
+            dry_run: global.dry_run,
+            root: tree.root().display().to_string(),
+            headline: headline(&plan, global.dry_run),
+            changes: plan.changes,
+            mentions: Vec::new(),
+            drift: Vec::new(),
+            edited: Vec::new(),
+            deleted: Vec::new(),
+            warnings,
+            next: Vec::new(),
+            diff: global.diff,
+        }
+    }
+
     /// # Errors
     /// The output cannot be written.
     pub fn print(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
@@ -48,13 +95,19 @@ impl Report<'_> {
 
     fn print_text(&self, out: &mut impl Write) -> io::Result<()> {
         if self.diff {
-            for change in self.changes {
-                print_creation(change, out)?;
+            for change in &self.changes {
+                print_diff(change, out)?;
             }
-        } else if self.dry_run {
-            for change in self.changes {
-                writeln!(out, "{GOOD}create{GOOD:#} {}", change.path)?;
+        } else if self.dry_run || self.command != "new" {
+            for change in &self.changes {
+                print_change(change, out)?;
             }
+        }
+        if !self.mentions.is_empty() {
+            writeln!(out, "still named in files of yours:")?;
+        }
+        for mention in &self.mentions {
+            writeln!(out, "  {}:{}: {}", mention.path, mention.line, mention.text)?;
         }
         writeln!(out, "{GOOD}{}{GOOD:#}", self.headline)?;
         for warning in &self.warnings {
@@ -70,16 +123,84 @@ impl Report<'_> {
     }
 }
 
-/// A new file in the form that `git apply` reads.
-fn print_creation(change: &Change, out: &mut impl Write) -> io::Result<()> {
+fn print_change(change: &Change, out: &mut impl Write) -> io::Result<()> {
+    let (style, word, remark) = match change.action {
+        Action::Create => (GOOD, "create", ""),
+        Action::Update => (GOOD, "update", ""),
+        Action::Delete => (GOOD, "delete", ""),
+        Action::Conflict => (BAD, "conflict", ""),
+        Action::Sidecar => (BAD, "conflict", "  the file is not appgen's: the new text is beside it"),
+        Action::Adopt => (DIM, "adopt", "  there already, and yours"),
+        Action::Keep => (DIM, "keep", "  no longer made, and has edits of yours"),
+        Action::Missing => (BAD, "missing", "  `appgen restore` puts it back"),
+    };
+    writeln!(out, "{style}{word:<8}{style:#} {}{DIM}{remark}{DIM:#}", change.path)
+}
+
+/// A change in the form that `git apply` reads.
+fn print_diff(change: &Change, out: &mut impl Write) -> io::Result<()> {
+    if !change.action.is_written() {
+        return print_change(change, out);
+    }
     let mode = if change.executable { "100755" } else { "100644" };
-    writeln!(out, "diff --git a/{0} b/{0}\nnew file mode {mode}\n--- /dev/null\n+++ b/{0}", change.path)?;
-    let lines = change.text.lines().count();
-    writeln!(out, "{DIM}@@ -0,0 +1,{lines} @@{DIM:#}")?;
-    for line in change.text.lines() {
-        writeln!(out, "+{line}")?;
+    let path = &change.path;
+    let before = change.ours.as_deref().map(String::from_utf8_lossy);
+    write!(out, "diff --git a/{path} b/{path}\n")?;
+    match (&before, &change.text) {
+        (None, _) => writeln!(out, "new file mode {mode}\n--- /dev/null\n+++ b/{path}")?,
+        (Some(_), None) => writeln!(out, "deleted file mode {mode}\n--- a/{path}\n+++ /dev/null")?,
+        (Some(_), Some(_)) => writeln!(out, "--- a/{path}\n+++ b/{path}")?,
+    }
+    print_hunks(before.as_deref().unwrap_or_default(), change.text.as_deref().unwrap_or_default(), out)
+}
+
+/// The hunks of a unified diff.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn print_hunks(before: &str, after: &str, out: &mut impl Write) -> io::Result<()> {
+    let diff = similar::TextDiff::from_lines(before, after);
+    for hunk in diff.unified_diff().iter_hunks() {
+        writeln!(out, "{DIM}{}{DIM:#}", hunk.header())?;
+        for line in hunk.iter_changes() {
+            let end = if line.missing_newline() { "\n\\ No newline at end of file\n" } else { "" };
+            write!(out, "{}{}{end}", line.tag(), line.value())?;
+        }
     }
     Ok(())
+}
+
+/// What to do next: conflicts come before anything else.
+pub fn next_steps(conflicts: bool, next: Vec<String>) -> Vec<String> {
+    if !conflicts {
+        return next;
+    }
+    ["git diff", "$EDITOR the files with conflicts", "appgen resolve"].map(str::to_owned).to_vec()
+}
+
+/// The JSON Schema of a report (draft 2020-12).
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}
+
+/// What a change of a repository comes to, in one line.
+pub fn headline(plan: &Plan, dry_run: bool) -> String {
+    if plan.is_empty() {
+        return "nothing to do".to_owned();
+    }
+    let count = |actions: &[Action]| plan.changes.iter().filter(|change| actions.contains(&change.action)).count();
+    let would = if dry_run { "would have " } else { "" };
+    let parts: Vec<_> = [
+        ("created", count(&[Action::Create])),
+        ("updated", count(&[Action::Update])),
+        ("deleted", count(&[Action::Delete])),
+        ("conflicts", count(&[Action::Conflict, Action::Sidecar])),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(word, count)| format!("{count} {word}"))
+    .collect();
+    format!("{would}{}", parts.join(", "))
 }
 
 /// Prints one JSON document.

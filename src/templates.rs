@@ -3,19 +3,28 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
+use flate2::read::GzDecoder;
+use flate2::{Compression, GzBuilder};
 use include_dir::{Dir, include_dir};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+/// Released sets, one archive each; `examples/freeze.rs` adds one.
+static FROZEN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/frozen");
+
+/// How the name of an archive ends.
+pub const ARCHIVE: &str = ".json.gz";
 
 /// The name of the catalog and of the lockfile's data inside a set.
 const CATALOG: &str = "catalog.yaml";
 pub const CARGO_LOCK_DATA: &str = "cargo-lock.json";
 
 /// What a later run may do with a file that it finds changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Merged three-way with the user's edits.
@@ -28,6 +37,13 @@ pub enum Class {
     Frozen,
     /// Merged package by package.
     CargoLock,
+}
+
+impl Class {
+    /// Whether the file is the user's, or history, from the moment it was written.
+    pub fn is_written_once(self) -> bool {
+        matches!(self, Self::Once | Self::Frozen)
+    }
 }
 
 /// What a template is rendered for: the service as a whole, or each environment, handler, entity or changeset.
@@ -76,6 +92,9 @@ pub struct CatalogEntry {
     /// Beside a managed file: where the user adds his own.
     #[serde(default)]
     pub extension: Option<String>,
+    /// The path of the same file in the set before.
+    #[serde(default)]
+    pub renamed_from: Option<String>,
 }
 
 impl CatalogEntry {
@@ -98,10 +117,13 @@ pub enum TemplateError {
     Missing(String),
     #[error("`{CATALOG}` of the template set: {0}")]
     Catalog(Box<serde_saphyr::Error>),
+    #[error("the archive of the template set {version} is damaged: {error}")]
+    Archive { version: String, error: String },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TemplateSet {
+    version: String,
     sources: BTreeMap<String, Cow<'static, str>>,
     catalog: Vec<CatalogEntry>,
 }
@@ -125,15 +147,44 @@ impl TemplateSet {
         Self::new(sources)
     }
 
-    /// A set made of files by name: templates, `catalog.yaml` and, where a lockfile is wanted, `cargo-lock.json`.
+    /// A set made of files by name: templates, `catalog.yaml` and, where a lockfile is wanted, `cargo-lock.json`. It is
+    /// not released, and so it is named after its digest.
     ///
     /// # Errors
     /// A catalog that is missing or malformed.
     pub fn new(sources: BTreeMap<String, Cow<'static, str>>) -> Result<Self, TemplateError> {
+        let version = format!("dev+{}", digest(&sources));
+        Self::with_version(version, sources)
+    }
+
+    fn with_version(version: String, sources: BTreeMap<String, Cow<'static, str>>) -> Result<Self, TemplateError> {
         let catalog = sources.get(CATALOG).ok_or_else(|| TemplateError::Missing(CATALOG.to_owned()))?;
         let catalog: Catalog =
             serde_saphyr::from_str(catalog).map_err(|error| TemplateError::Catalog(Box::new(error)))?;
-        Ok(Self { sources, catalog: catalog.files })
+        Ok(Self { version, sources, catalog: catalog.files })
+    }
+
+    /// A released set.
+    ///
+    /// # Errors
+    /// The archive is damaged.
+    pub fn from_archive(version: &str, archive: &[u8]) -> Result<Self, TemplateError> {
+        let damaged = |error: String| TemplateError::Archive { version: version.to_owned(), error };
+        let mut text = String::new();
+        GzDecoder::new(archive).read_to_string(&mut text).map_err(|error| damaged(error.to_string()))?;
+        let sources = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        Self::with_version(version.to_owned(), sources)
+    }
+
+    /// The set as one compressed file; the same set gives the same bytes.
+    ///
+    /// # Errors
+    /// None: nothing is written but memory.
+    pub fn to_archive(&self) -> std::io::Result<Vec<u8>> {
+        // No time stamp and no file name in the header (RFC 1952, 2.3.1).
+        let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+        serde_json::to_writer(&mut encoder, &self.sources)?;
+        encoder.finish()
     }
 
     pub fn catalog(&self) -> &[CatalogEntry] {
@@ -151,14 +202,70 @@ impl TemplateSet {
         self.sources.get(name).map(AsRef::as_ref).ok_or_else(|| TemplateError::Missing(name.to_owned()))
     }
 
-    /// `dev+` and a digest of every file: a set that is not released has no other name.
+    /// The version of a released set, or `dev+` and a digest of every file.
     pub fn version(&self) -> String {
-        let mut hash = Sha256::new();
-        for (name, text) in &self.sources {
-            hash.update(format!("{name}\0{}\0", text.len()));
-            hash.update(text.as_bytes());
+        self.version.clone()
+    }
+}
+
+fn digest(sources: &BTreeMap<String, Cow<'static, str>>) -> String {
+    let mut hash = Sha256::new();
+    for (name, text) in sources {
+        hash.update(format!("{name}\0{}\0", text.len()));
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Every template set that this binary holds: the one it was built with, and those that were released.
+#[derive(Debug)]
+pub struct Sets {
+    current: TemplateSet,
+    frozen: BTreeMap<String, Cow<'static, [u8]>>,
+}
+
+impl Sets {
+    /// # Errors
+    /// None in a released binary.
+    pub fn embedded() -> Result<Self, TemplateError> {
+        let mut frozen = BTreeMap::new();
+        for file in FROZEN.files() {
+            let name = file.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(version) = name.strip_suffix(ARCHIVE) {
+                frozen.insert(version.to_owned(), Cow::Borrowed(file.contents()));
+            }
         }
-        let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("dev+{digest}")
+        let mut current = TemplateSet::embedded()?;
+        // Until a template changes, a build after a release is that release.
+        let digest = format!("+{}", digest(&current.sources));
+        if let Some(released) = frozen.keys().find(|version| version.ends_with(&digest)) {
+            current.version.clone_from(released);
+        }
+        Ok(Self::new(current, frozen))
+    }
+
+    /// A current set, and released ones by their version.
+    pub fn new(current: TemplateSet, frozen: BTreeMap<String, Cow<'static, [u8]>>) -> Self {
+        Self { current, frozen }
+    }
+
+    pub fn current(&self) -> &TemplateSet {
+        &self.current
+    }
+
+    /// The set of that version, if it is held.
+    ///
+    /// # Errors
+    /// The archive is damaged.
+    pub fn get(&self, version: &str) -> Result<Option<Cow<'_, TemplateSet>>, TemplateError> {
+        if version == self.current.version() {
+            return Ok(Some(Cow::Borrowed(&self.current)));
+        }
+        let Some(archive) = self.frozen.get(version) else { return Ok(None) };
+        TemplateSet::from_archive(version, archive).map(|set| Some(Cow::Owned(set)))
+    }
+
+    pub fn versions(&self) -> impl Iterator<Item = &str> {
+        self.frozen.keys().map(String::as_str)
     }
 }

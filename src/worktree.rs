@@ -1,10 +1,11 @@
 //! Reads what is on disk; changes nothing.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::plan::SPEC_FILE;
+use crate::render::RelPath;
+use crate::spec::SPEC_FILE;
 
 /// Why a repository cannot be made at a path.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +47,88 @@ pub fn enclosing_git(directory: &Path) -> Option<PathBuf> {
     directory.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned)
 }
 
-/// The root of the generated repository that `directory` lies in, if any.
-pub fn enclosing_repository(directory: &Path) -> Option<PathBuf> {
-    let directory = fs::canonicalize(directory).ok()?;
-    directory.ancestors().find(|ancestor| ancestor.join(SPEC_FILE).is_file()).map(Path::to_owned)
+/// A generated repository on disk.
+#[derive(Debug)]
+pub struct Worktree {
+    root: PathBuf,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    File(Vec<u8>),
+    /// A directory, a symbolic link or what else appgen does not write through; as a phrase.
+    Other(&'static str),
+}
+
+impl Worktree {
+    /// The repository that `directory` lies in.
+    pub fn enclosing(directory: &Path) -> Option<Self> {
+        let directory = fs::canonicalize(directory).ok()?;
+        let root = directory.ancestors().find(|ancestor| ancestor.join(SPEC_FILE).symlink_metadata().is_ok())?;
+        Some(Self { root: root.to_owned() })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn absolute(&self, path: &RelPath) -> PathBuf {
+        self.root.join(path.as_str())
+    }
+
+    /// # Errors
+    /// The path cannot be read.
+    pub fn read(&self, path: &RelPath) -> io::Result<Found> {
+        let mut at = self.root.clone();
+        for segment in path.as_str().split('/') {
+            at.push(segment);
+            match fs::symlink_metadata(&at) {
+                Ok(metadata) if metadata.is_symlink() => return Ok(Found::Other("a symbolic link")),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    return Ok(Found::Nothing);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match fs::symlink_metadata(&at)? {
+            metadata if metadata.is_dir() => Ok(Found::Other("a directory")),
+            metadata if !metadata.is_file() => Ok(Found::Other("no regular file")),
+            _ => Ok(Found::File(fs::read(&at)?)),
+        }
+    }
+}
+
+/// Directories that hold no source of the user's.
+const NOT_SOURCES: &[&str] = &[".git", ".appgen", "target", "node_modules", "vendor", "db"];
+
+impl Worktree {
+    /// Source and configuration files: what may name a part of the service.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn sources(&self) -> io::Result<Vec<RelPath>> {
+        let wanted = |entry: &walkdir::DirEntry| {
+            !(entry.file_type().is_dir() && NOT_SOURCES.iter().any(|name| entry.file_name() == *name))
+        };
+        let mut found = Vec::new();
+        for entry in walkdir::WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(wanted) {
+            let entry = entry?;
+            let source = entry
+                .path()
+                .extension()
+                .is_some_and(|extension| ["rs", "yaml", "yml", "toml", "sh"].iter().any(|known| extension == *known));
+            let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
+            if entry.file_type().is_file()
+                && source
+                && let Some(path) = relative.and_then(|path| RelPath::parse(path).ok())
+                && path.as_str() != SPEC_FILE
+            {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
 }

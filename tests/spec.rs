@@ -104,7 +104,83 @@ fn a_reference_has_a_lower_number_than_what_refers_to_it() {
 }
 
 #[test]
-fn a_recorded_history_that_does_not_lead_to_the_entities_is_refused() {
-    let spec = "version: 1\nservice: { name: s }\nentities:\n  b: { fields: { x: { type: text } } }\nchangesets:\n  0001-create-bs: { create_table: { entity: b, table: bs1, fields: { x: { type: text } } } }\n";
-    assert!(refuse(spec.as_bytes()).contains("the changesets make the table `bs1`, and no entity has it"));
+fn a_recorded_history_that_cannot_be_replayed_is_refused() {
+    let spec = |changesets: &str| {
+        format!(
+            "version: 1\nservice: {{ name: s }}\nentities:\n  b: {{ fields: {{ x: {{ type: text }} }} }}\nchangesets:\n{changesets}"
+        )
+    };
+    let create = "  0001-create-bs: { create_table: { entity: b, table: bs, fields: { x: { type: text } } } }\n";
+    for (changesets, reason) in [
+        (
+            format!(
+                "{create}  0002-create-bs: {{ create_table: {{ entity: b, table: bs, fields: {{ x: {{ type: text }} }} }} }}\n"
+            ),
+            "an earlier changeset created the table `bs`",
+        ),
+        (
+            "  0001-drop-bs: { drop_table: { entity: b, table: bs, fields: { x: { type: text } } } }\n".to_owned(),
+            "no earlier changeset creates the table `bs`",
+        ),
+        (
+            format!(
+                "{create}  0002-extend-bs: {{ add_columns: {{ table: bs, fields: {{ x: {{ type: text }} }} }} }}\n"
+            ),
+            "has the column `x` already",
+        ),
+        (
+            format!(
+                "{create}  0002-shrink-bs: {{ drop_columns: {{ table: bs, fields: {{ y: {{ type: text }} }} }} }}\n"
+            ),
+            "has no column `y`",
+        ),
+        (
+            format!(
+                "{create}  0002-alter-bs: {{ alter_column: {{ table: bs, column: x, from: {{ type: integer }}, to: {{ type: text }} }} }}\n"
+            ),
+            "is not what `from` says",
+        ),
+        (
+            "  0001-create-bs: { create_table: { entity: c, table: bs, fields: { x: { type: text } } } }\n".to_owned(),
+            "the table `bs` was made for `c`",
+        ),
+    ] {
+        let refused = refuse(spec(&changesets).as_bytes());
+        assert!(refused.contains(reason), "{changesets}\n{refused}");
+    }
+}
+
+#[test]
+fn a_changed_entity_makes_changesets() {
+    // What is there, what is wanted, what comes of it.
+    for (there, wanted, outcome) in [
+        ("{ type: text, length: 5 }", "{ type: text, length: 9 }", "varchar(9)"),
+        ("{ type: text }", "{ type: text, required: true }", "becomes required"),
+        ("{ type: text }", "{ type: text, required: true, backfill: x }", "set not null"),
+        ("{ type: text, required: true }", "{ type: text }", "drop not null"),
+        ("{ type: text }", "{ type: integer }", "cannot become another type"),
+        ("{ type: integer }", "{ type: text }", "alter column x type text"),
+        ("{ type: integer }", "{ type: bigint, unique: true }", "unique (x)"),
+        ("{ type: enum, values: [a] }", "{ type: enum, values: [a, b] }", "check (x in ('a', 'b'))"),
+        ("{ type: text }", "{ type: text }, y: { type: text, required: true }", "may have rows"),
+        ("{ type: text }", "{ type: text }, y: { type: text, unique: true, backfill: q }", "cannot all get one value"),
+        ("{ type: text }", "{ type: text }, y: { type: integer, required: true, backfill: 7 }", "default 7"),
+        ("{ type: text }", "{ type: text }, y: { type: integer, backfill: seven }", "is no value of this field"),
+        ("{ type: text }, y: { type: date }", "{ type: text }", "drop column y"),
+    ] {
+        let spec = format!(
+            "version: 1\nservice: {{ name: s }}\nentities:\n  b: {{ fields: {{ x: {wanted} }} }}\nchangesets:\n  \
+             0001-create-bs: {{ create_table: {{ entity: b, table: bs, fields: {{ x: {there} }} }} }}\n"
+        );
+        let place = Place::new();
+        let run = place.new_from(spec.as_bytes());
+        let said = match run.code {
+            0 => {
+                let files = support::files(&place.path().join("s"));
+                files.into_iter().filter(|(path, _)| path.contains("changes/0002")).map(|(_, text)| text).collect()
+            }
+            _ => run.err,
+        };
+        assert!(said.contains(outcome), "{there} -> {wanted}:\n{said}");
+    }
 }

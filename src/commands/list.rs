@@ -1,26 +1,19 @@
 //! `appgen list`: what the repository's spec holds.
 
-use std::fs;
 use std::io::Write;
 
 use serde_json::json;
 
 use super::Failure;
+use super::session::{read, worktree};
 use crate::cli::{Format, Global};
-use crate::plan::SPEC_FILE;
 use crate::report;
 use crate::spec::problem::SpecError;
-use crate::spec::{Spec, SpecDocument, entity_path};
-use crate::worktree;
+use crate::spec::{SPEC_FILE, Spec, SpecDocument, entity_path};
 
 pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let root = worktree::enclosing_repository(&global.directory).ok_or_else(|| {
-        let directory = global.directory.display();
-        Failure::Failed(format!("there is no `{SPEC_FILE}` in `{directory}` or above; `appgen new` makes a repository"))
-    })?;
-    let path = root.join(SPEC_FILE);
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Failure::Failed(format!("cannot read `{}`: {error}", path.display())))?;
+    let tree = worktree(global)?;
+    let text = read(&tree, SPEC_FILE)?.unwrap_or_default();
     let document = SpecDocument::parse(SPEC_FILE, &text)?;
     let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
     match global.format {

@@ -1,19 +1,38 @@
 //! One file for each subcommand. Here: the exhaustive match, and how a failure becomes an exit code.
 
+mod add_entity;
+mod add_env;
+mod add_handler;
+mod add_migration;
+mod ask;
+mod check;
+mod diff;
 mod list;
 mod new;
+mod remove;
+mod resolve;
+mod restore;
+mod session;
+mod status;
+mod sync;
+mod undo;
+mod upgrade;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
+use crate::lock::LockError;
+use crate::plan::{LOCK_FILE, PlanError};
 use crate::render::RenderError;
 use crate::report;
 use crate::spec::problem::SpecError;
-use crate::templates::TemplateError;
+use crate::spec::transition::TransitionError;
+use crate::templates::{Sets, TemplateError};
+use crate::transaction::CommitError;
 use crate::worktree::TargetError;
 
 /// Why a command ended without doing its work. The variants are the exit codes.
@@ -79,40 +98,112 @@ impl From<TemplateError> for Failure {
     }
 }
 
-/// Runs one command and prints what is to be said, an error included.
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let message = format!("`{LOCK_FILE}`: {error}");
+        match error {
+            LockError::Newer(_) | LockError::Markers => Self::Refused(message),
+            LockError::Malformed(_) => Self::Failed(message),
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Render(error) => error.into(),
+            PlanError::Read { .. } => Self::Failed(error.to_string()),
+            PlanError::Refused(_) => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Busy(_) | CommitError::ChangedMeanwhile(_) => Self::Refused(error.to_string()),
+            CommitError::Io { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<TransitionError> for Failure {
+    fn from(error: TransitionError) -> Self {
+        match error {
+            TransitionError::Unknown { .. } => Self::Usage(error.to_string()),
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+/// How a command ended that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// Only of `check`, and of `diff --exit-code`.
+    Drift = 3,
+    /// Written, with conflicts that somebody must settle.
+    Conflicts = 4,
+}
+
+/// Runs one command with the template sets of this binary.
 pub fn run(cli: Cli) -> ExitCode {
-    let Cli { global, command } = cli;
-    let choice = match global.color {
+    let color = match cli.global.color {
         clap::ColorChoice::Auto => ColorChoice::Auto,
         clap::ColorChoice::Always => ColorChoice::Always,
         clap::ColorChoice::Never => ColorChoice::Never,
     };
-    let mut out = AutoStream::new(io::stdout().lock(), choice);
-    let mut err = AutoStream::new(io::stderr().lock(), choice);
-    let done = match command {
-        Command::New(arguments) => {
-            // Questions are printed by the terminal itself, which needs the lock.
-            drop(err);
-            let done = new::run(&global, arguments, &mut out);
-            err = AutoStream::new(io::stderr().lock(), choice);
-            done
-        }
-        Command::List => list::run(&global, &mut out),
-        Command::Schema => report::print_json(&crate::spec::json_schema(), &mut out).map_err(Failure::from),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "appgen", &mut script);
-            out.write_all(&script).map_err(Failure::from)
-        }
-    };
-    match done.and_then(|()| out.flush().map_err(Failure::from)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+    let mut out = AutoStream::new(io::stdout().lock(), color);
+    // Questions are asked on standard error: it is locked only while an error is printed.
+    let mut err = AutoStream::new(io::stderr(), color);
+    ExitCode::from(run_with(cli, Sets::embedded(), &mut out, &mut err))
+}
+
+/// Runs one command with chosen template sets, prints what is to be said, an error included, and returns the exit code.
+pub fn run_with(cli: Cli, sets: Result<Sets, TemplateError>, out: &mut impl io::Write, err: &mut impl io::Write) -> u8 {
+    let Cli { global, command } = cli;
+    let done = sets.map_err(Failure::from).and_then(|sets| dispatch(&global, &sets, command, out));
+    match done.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::from)) {
+        Ok(exit) => exit as u8,
+        Err(Failure::OutputClosed) => 0,
         Err(failure) => {
             let exit = failure.exit();
             // Nothing is left to be done where even the error cannot be printed.
-            let _ = report::print_error(&failure.to_string(), exit, global.format, &mut out, &mut err);
-            ExitCode::from(exit)
+            let _ = report::print_error(&failure.to_string(), exit, global.format, out, err);
+            exit
+        }
+    }
+}
+
+fn dispatch(global: &Global, sets: &Sets, command: Command, out: &mut impl io::Write) -> Result<Exit, Failure> {
+    match command {
+        Command::New(arguments) => new::run(global, sets, arguments, out),
+        Command::AddEnv(arguments) => add_env::run(global, sets, arguments, out),
+        Command::AddHandler(arguments) => add_handler::run(global, sets, arguments, out),
+        Command::AddEntity(arguments) => add_entity::run(global, sets, arguments, out),
+        Command::AddMigration(arguments) => add_migration::run(global, sets, arguments, out),
+        Command::RemoveEnv(arguments) => remove::environment(global, sets, arguments, out),
+        Command::RemoveHandler(arguments) => remove::handler(global, sets, arguments, out),
+        Command::RemoveEntity(arguments) => remove::entity(global, sets, arguments, out),
+        Command::Sync(arguments) => sync::run(global, sets, arguments, out),
+        Command::Upgrade => upgrade::run(global, sets, out),
+        Command::Resolve => resolve::run(global, sets, out),
+        Command::Restore(arguments) => restore::run(global, sets, arguments, out),
+        Command::Undo => undo::run(global, out),
+        Command::Diff(arguments) => diff::run(global, sets, arguments, out),
+        Command::Status => status::run(global, sets, out),
+        Command::Check => check::run(global, sets, out),
+        Command::List => list::run(global, out).map(|()| Exit::Done),
+        Command::Schema(arguments) => {
+            let schema = if arguments.report { report::json_schema() } else { crate::spec::json_schema() };
+            report::print_json(&schema, out)?;
+            Ok(Exit::Done)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "appgen", &mut script);
+            out.write_all(&script)?;
+            Ok(Exit::Done)
         }
     }
 }

@@ -4,25 +4,27 @@ use std::fs;
 use std::io::{Read as _, Write};
 use std::path::Path;
 
-use super::Failure;
-use crate::cli::{Format, Global, New};
+use super::ask::anybody;
+use super::{Exit, Failure};
+use crate::cli::{Global, New};
 use crate::git::Git;
 use crate::plan::Plan;
-use crate::prompt::{Prompt, Terminal};
+use crate::prompt::Prompt;
 use crate::report::{self, Report};
 use crate::spec::environment::EnvironmentDocument;
 use crate::spec::name::{EnvironmentName, ServiceName};
 use crate::spec::problem::SpecError;
 use crate::spec::service::{Ci, check_image, check_line};
 use crate::spec::{DEFAULT_ENVIRONMENTS, Spec, SpecDocument, examples};
-use crate::templates::TemplateSet;
+use crate::templates::Sets;
 use crate::{transaction, worktree};
 
 /// A spec larger than this is a mistake, such as `--spec /dev/zero`.
 const LARGEST_SPEC: u64 = 8 * 1024 * 1024;
 
-pub(super) fn run(global: &Global, arguments: New, out: &mut impl Write) -> Result<(), Failure> {
-    let mut prompt = prompt(global, &arguments);
+pub(super) fn run(global: &Global, sets: &Sets, arguments: New, out: &mut impl Write) -> Result<Exit, Failure> {
+    let quiet = arguments.yes || arguments.spec.is_some();
+    let mut prompt = if quiet { None } else { anybody(global) };
     let answers = match &arguments.spec {
         Some(path) => from_file(path, &arguments)?,
         None => from_flags(&arguments, prompt.as_mut())?,
@@ -30,7 +32,7 @@ pub(super) fn run(global: &Global, arguments: New, out: &mut impl Write) -> Resu
     let spec = answers.resolve()?;
     let target = global.directory.join(spec.service.name.kebab());
     worktree::check_vacant(&target)?;
-    let plan = Plan::create(&spec, &TemplateSet::embedded()?)?;
+    let plan = Plan::create(&spec, sets.current())?;
     if let Some(prompt) = &mut prompt
         && !global.dry_run
         && !confirm(prompt.as_mut(), &plan, &target)?
@@ -56,27 +58,25 @@ pub(super) fn run(global: &Global, arguments: New, out: &mut impl Write) -> Resu
             _ => {}
         }
     }
+    let headline = headline(&spec, &plan, global.dry_run);
     let report = Report {
         version: report::FORMAT,
         command: "new",
         exit: 0,
         dry_run: global.dry_run,
         root: target.display().to_string(),
-        changes: &plan.changes,
+        changes: plan.changes,
+        mentions: Vec::new(),
+        drift: Vec::new(),
+        edited: Vec::new(),
+        deleted: Vec::new(),
         warnings,
         next: if global.dry_run { Vec::new() } else { next_steps(&target) },
-        headline: headline(&spec, &plan, global.dry_run),
+        headline,
         diff: global.diff,
     };
-    Ok(report.print(global.format, out)?)
-}
-
-/// Someone to ask, where anything is left to be asked.
-fn prompt(global: &Global, arguments: &New) -> Option<Box<dyn Prompt>> {
-    let quiet = global.no_input || arguments.yes || arguments.spec.is_some() || global.format == Format::Json;
-    let colors = global.color != clap::ColorChoice::Never
-        && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    (!quiet).then(|| Terminal::open(colors)).flatten().map(|terminal| Box::new(terminal) as Box<dyn Prompt>)
+    report.print(global.format, out)?;
+    Ok(Exit::Done)
 }
 
 /// What was decided by flags, questions or a file, not yet checked as a whole.
@@ -214,7 +214,8 @@ fn environment_names(texts: &[String]) -> Result<Vec<EnvironmentName>, Failure> 
 }
 
 fn headline(spec: &Spec, plan: &Plan, dry_run: bool) -> String {
-    let lines: usize = plan.changes.iter().map(|change| change.text.lines().count()).sum();
+    let lines: usize =
+        plan.changes.iter().map(|change| change.text.as_deref().unwrap_or_default().lines().count()).sum();
     let verb = if dry_run { "would create" } else { "created" };
     let environments: Vec<_> = spec.environments.keys().map(EnvironmentName::kebab).collect();
     format!(

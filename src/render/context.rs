@@ -8,9 +8,9 @@ use minijinja::value::{Serde, Value, merge_maps};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::changeset::changeset_values;
 use super::engine::sql_string;
 use crate::spec::Spec;
-use crate::spec::changeset::{ChangesetId, CreateTable, InsertRows, Operation, replay};
 use crate::spec::entity::{Entity, Fields};
 use crate::spec::environment::{Database, Environment, Secrets};
 use crate::spec::field::{Field, FieldType};
@@ -69,25 +69,16 @@ impl Context {
     }
 
     fn build(spec: &Spec, facts: Facts) -> Self {
-        let tables = replay(&spec.changesets, &mut Vec::new());
         let service = ServiceValues::new(spec);
         let environments: Vec<_> =
             spec.environments.iter().map(|(name, value)| EnvironmentValues::new(spec, name, value)).collect();
+        let targets = spec.entities.iter().map(|(name, entity)| (name.clone(), entity.table.clone())).collect();
         let mut entities: Vec<_> =
-            spec.entities.iter().map(|(name, value)| EntityValues::new(spec, name, value)).collect();
+            spec.entities.iter().map(|(name, value)| EntityValues::new(&targets, name, value)).collect();
         entities.sort_by(|a, b| a.snake.cmp(&b.snake));
         let mut handlers: Vec<_> = spec.handlers.iter().map(|(name, value)| HandlerValues::new(name, value)).collect();
         handlers.sort_by(|a, b| a.snake.cmp(&b.snake));
-        let changesets: Vec<_> = spec
-            .changesets
-            .iter()
-            .map(|(id, operation)| match operation {
-                Operation::CreateTable(create) => ChangesetValues::create_table(spec, id, create),
-                Operation::InsertRows(insert) => {
-                    ChangesetValues::insert_rows(id, insert, tables.get(&insert.table).map(|table| &table.fields))
-                }
-            })
-            .collect();
+        let changesets = changeset_values(&spec.changesets);
 
         let shared = context! {
             service => Serde(&service),
@@ -271,7 +262,7 @@ struct RefValues {
 }
 
 impl EntityValues {
-    fn new(spec: &Spec, name: &EntityName, entity: &Entity) -> Self {
+    fn new(targets: &Targets, name: &EntityName, entity: &Entity) -> Self {
         let refs = entity.fields.iter().filter_map(|(field, value)| {
             let to = value.to.as_ref()?;
             Some(RefValues {
@@ -290,7 +281,7 @@ impl EntityValues {
             table: entity.table.to_string(),
             path: entity_path(name),
             functions: entity_functions(name),
-            fields: field_values(spec, &entity.table, &entity.fields),
+            fields: field_values(targets, &entity.table, &entity.fields),
             refs: refs.collect(),
         }
     }
@@ -301,7 +292,7 @@ impl EntityValues {
 }
 
 #[derive(Serialize)]
-struct FieldValues {
+pub(super) struct FieldValues {
     name: String,
     ident: String,
     kind: FieldType,
@@ -319,21 +310,26 @@ struct FieldValues {
     sample_update: String,
     target: String,
     target_table: String,
+    /// The literal of `backfill`; empty where there is none.
+    backfill: String,
     sql_check: Vec<String>,
     unique_name: String,
     check_name: String,
     fk_name: String,
 }
 
-fn field_values(spec: &Spec, table: &SqlName, fields: &Fields) -> Vec<FieldValues> {
-    fields.iter().map(|(name, field)| FieldValues::new(spec, table, name, field)).collect()
+/// The table of each entity that can be referred to.
+pub(super) type Targets = BTreeMap<EntityName, SqlName>;
+
+pub(super) fn field_values(targets: &Targets, table: &SqlName, fields: &Fields) -> Vec<FieldValues> {
+    fields.iter().map(|(name, field)| FieldValues::new(targets, table, name, field)).collect()
 }
 
 impl FieldValues {
-    fn new(spec: &Spec, table: &SqlName, name: &SqlName, field: &Field) -> Self {
+    pub(super) fn new(targets: &Targets, table: &SqlName, name: &SqlName, field: &Field) -> Self {
         let profile = field.profile();
         let (precision, scale) = field.digits();
-        let target_table = field.to.as_ref().and_then(|to| spec.entities.get(to)).map(|to| to.table.to_string());
+        let target_table = field.to.as_ref().and_then(|to| targets.get(to)).map(SqlName::to_string);
         let mut sql_check = Vec::new();
         if field.kind == FieldType::Enum {
             let values: Vec<_> = field.values.iter().map(|value| sql_string(value)).collect();
@@ -358,6 +354,7 @@ impl FieldValues {
             sample_update,
             target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
             target_table: target_table.unwrap_or_default(),
+            backfill: field.backfill.as_ref().map(sql_literal).unwrap_or_default(),
             sql_check,
             unique_name: constraint_name(table, name, "key"),
             check_name: constraint_name(table, name, "check"),
@@ -425,70 +422,8 @@ impl HandlerValues {
     }
 }
 
-#[derive(Serialize, Default)]
-struct ChangesetValues {
-    id: String,
-    op: &'static str,
-    /// Relative to the root changelog.
-    file: String,
-    entity: String,
-    title: String,
-    table: String,
-    context: String,
-    fields: Vec<FieldValues>,
-    columns: Vec<String>,
-    key: String,
-    rows: Vec<RowValues>,
-}
-
-#[derive(Serialize)]
-struct RowValues {
-    /// SQL literals in the order of `columns`.
-    values: Vec<String>,
-    /// The literal of the key column.
-    key: String,
-}
-
-impl ChangesetValues {
-    fn create_table(spec: &Spec, id: &ChangesetId, create: &CreateTable) -> Self {
-        Self {
-            id: id.to_string(),
-            op: "create_table",
-            file: format!("changes/{id}.sql"),
-            entity: create.entity.snake(),
-            title: title(create.entity.kebab()),
-            table: create.table.to_string(),
-            fields: field_values(spec, &create.table, &create.fields),
-            ..Self::default()
-        }
-    }
-
-    fn insert_rows(id: &ChangesetId, insert: &InsertRows, fields: Option<&Fields>) -> Self {
-        let key = fields.and_then(|fields| insert.key(fields));
-        let rows = insert.rows.iter().map(|row| RowValues {
-            values: row.values().map(sql_literal).collect(),
-            key: key.and_then(|key| row.get(key)).map(sql_literal).unwrap_or_default(),
-        });
-        Self {
-            id: id.to_string(),
-            op: "insert_rows",
-            file: format!("testdata/{id}.sql"),
-            table: insert.table.to_string(),
-            context: insert.context.clone(),
-            columns: insert.rows.first().map(|row| row.keys().map(SqlName::to_string).collect()).unwrap_or_default(),
-            key: key.map(SqlName::to_string).unwrap_or_default(),
-            rows: rows.collect(),
-            ..Self::default()
-        }
-    }
-
-    fn facts(&self) -> [(&'static str, bool); 2] {
-        [("create_table", self.op == "create_table"), ("insert_rows", self.op == "insert_rows")]
-    }
-}
-
 /// A literal that PostgreSQL converts to the column's type.
-fn sql_literal(value: &Json) -> String {
+pub(super) fn sql_literal(value: &Json) -> String {
     match value {
         Json::Null => "null".to_owned(),
         Json::Bool(value) => value.to_string(),

@@ -1,6 +1,7 @@
 //! Spec and template set in, files out. Pure: no clock, no randomness, no environment, no file system; the same input
 //! gives the same bytes for ever.
 
+mod changeset;
 pub mod context;
 mod engine;
 pub mod lock_data;
@@ -8,7 +9,8 @@ pub mod lock_data;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::spec::Spec;
 use crate::templates::{CARGO_LOCK_DATA, CatalogEntry, Class, TemplateError, TemplateSet};
@@ -16,9 +18,23 @@ use context::{Context, Instance};
 use engine::Engine;
 
 /// A path inside the repository: relative, with `/`, never leading out of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
 pub struct RelPath(String);
+
+impl TryFrom<String> for RelPath {
+    type Error = RenderError;
+
+    fn try_from(text: String) -> Result<Self, RenderError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RelPath> for String {
+    fn from(path: RelPath) -> Self {
+        path.0
+    }
+}
 
 impl RelPath {
     /// # Errors
@@ -47,7 +63,15 @@ pub struct Rendered {
     pub text: String,
     pub class: Class,
     pub executable: bool,
+    pub optional: bool,
+    pub lists: Vec<String>,
+    pub extension: Option<String>,
+    /// What the file was called in the set before.
+    pub renamed_from: Option<RelPath>,
 }
+
+/// All files of a repository but `appgen.yaml` and `appgen.lock`.
+pub type Files = BTreeMap<RelPath, Rendered>;
 
 /// A fault in the templates, not in the spec: every spec that passed validation renders.
 #[derive(Debug, thiserror::Error)]
@@ -75,10 +99,10 @@ fn detail(error: &minijinja::Error) -> String {
 ///
 /// # Errors
 /// A fault in the templates.
-pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Rendered>, RenderError> {
+pub fn render(spec: &Spec, set: &TemplateSet) -> Result<Files, RenderError> {
     let context = Context::new(spec);
     let mut engine = Engine::new(set);
-    let mut files = BTreeMap::new();
+    let mut files = Files::new();
     for entry in set.catalog() {
         let mut instances = Vec::new();
         for instance in context.instances(entry.unit) {
@@ -99,7 +123,16 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, Render
                 Class::CargoLock => lock_data::assemble(set.source(CARGO_LOCK_DATA)?, &context)?,
                 _ => engine.render(&template, &instance.values)?,
             };
-            let file = Rendered { text, class: entry.class, executable: entry.executable };
+            let renamed = entry.renamed_from.as_ref().map(|from| RelPath::parse(&instance.path(from)));
+            let file = Rendered {
+                text,
+                class: entry.class,
+                executable: entry.executable,
+                optional: entry.optional,
+                lists: entry.lists.clone(),
+                extension: entry.extension.clone(),
+                renamed_from: renamed.transpose()?,
+            };
             if files.insert(path.clone(), file).is_some() {
                 return Err(RenderError::Twice(path));
             }

@@ -11,8 +11,10 @@ use serde_json::Value;
 
 use super::entity::{Entity, Fields};
 use super::environment::is_context;
+use super::field::Field;
 use super::name::{EntityName, SqlName};
 use super::problem::Problem;
+use super::service::check_line;
 
 /// `0001-create-countries`: a number of four or more digits, a verb and a subject. Two branches may take one number;
 /// the words tell them apart.
@@ -35,8 +37,12 @@ impl ChangesetId {
         Ok(Self(text.to_owned()))
     }
 
-    fn new(number: u32, verb: &str, subject: &SqlName) -> Self {
-        Self(format!("{number:04}-{verb}-{}", subject.as_str().replace('_', "-")))
+    /// The subject is in snake or kebab case. What does not fit into 120 characters is cut.
+    fn new(number: u32, verb: &str, subject: &str) -> Self {
+        let words: Vec<_> = subject.split(['_', '-']).filter(|word| !word.is_empty()).collect();
+        let mut id = format!("{number:04}-{verb}-{}", words.join("-"));
+        id.truncate(120);
+        Self(id.trim_end_matches('-').to_owned())
     }
 
     pub fn as_str(&self) -> &str {
@@ -73,7 +79,42 @@ impl fmt::Display for ChangesetId {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation {
     CreateTable(CreateTable),
+    AddColumns(AddColumns),
+    AlterColumn(AlterColumn),
+    DropColumns(DropColumns),
+    DropTable(DropTable),
     InsertRows(InsertRows),
+    Sql(Sql),
+}
+
+impl Operation {
+    /// The table that it is about; none for SQL of the user's own.
+    pub fn table(&self) -> Option<&SqlName> {
+        match self {
+            Self::CreateTable(CreateTable { table, .. })
+            | Self::AddColumns(AddColumns { table, .. })
+            | Self::AlterColumn(AlterColumn { table, .. })
+            | Self::DropColumns(DropColumns { table, .. })
+            | Self::DropTable(DropTable { table, .. })
+            | Self::InsertRows(InsertRows { table, .. }) => Some(table),
+            Self::Sql(_) => None,
+        }
+    }
+
+    /// What data it may destroy, or on what data it may fail; as a phrase.
+    pub fn destroys(&self) -> Option<String> {
+        match self {
+            Self::DropTable(drop) => Some(format!("drops the table `{}`", drop.table)),
+            Self::DropColumns(drop) => {
+                let names: Vec<_> = drop.fields.keys().map(|name| format!("`{name}`")).collect();
+                Some(format!("drops {} of `{}`", names.join(", "), drop.table))
+            }
+            Self::AlterColumn(alter) if alter.from.narrows_to(&alter.to) => {
+                Some(format!("narrows `{}` of `{}`", alter.column, alter.table))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Creates an entity's table.
@@ -83,6 +124,48 @@ pub struct CreateTable {
     pub entity: EntityName,
     pub table: SqlName,
     pub fields: Fields,
+}
+
+/// Adds columns to a table that may have rows. A required one has a `backfill`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddColumns {
+    pub table: SqlName,
+    pub fields: Fields,
+}
+
+/// Changes one column; both states are recorded, so that it can be rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlterColumn {
+    pub table: SqlName,
+    pub column: SqlName,
+    pub from: Field,
+    pub to: Field,
+}
+
+/// Drops columns; what they were is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DropColumns {
+    pub table: SqlName,
+    pub fields: Fields,
+}
+
+/// Drops a table; what it was is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DropTable {
+    pub entity: EntityName,
+    pub table: SqlName,
+    pub fields: Fields,
+}
+
+/// SQL that the user writes into the changeset's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sql {
+    pub description: String,
 }
 
 /// Inserts rows that are not there yet, under a context that keeps them out of production.
@@ -104,29 +187,90 @@ pub struct Table {
     pub fields: Fields,
 }
 
+pub type Tables = BTreeMap<SqlName, Table>;
+
 /// The tables that exist after all changesets. Collects what cannot be replayed.
-pub fn replay(changesets: &Changesets, problems: &mut Vec<Problem>) -> BTreeMap<SqlName, Table> {
-    let mut tables = BTreeMap::new();
+pub fn replay(changesets: &Changesets, problems: &mut Vec<Problem>) -> Tables {
+    let mut tables = Tables::new();
     for (id, operation) in changesets {
-        let path = |key: &str| ["changesets".to_owned(), id.to_string(), key.to_owned()];
-        match operation {
-            Operation::CreateTable(create) => {
-                let table = Table { entity: create.entity.clone(), fields: create.fields.clone() };
-                if tables.insert(create.table.clone(), table).is_some() {
-                    let message = format!("an earlier changeset created the table `{}`", create.table);
-                    problems.push(Problem::at(path("create_table"), message));
-                }
-            }
-            Operation::InsertRows(insert) => match tables.get(&insert.table) {
-                Some(table) => insert.check(table, &path("insert_rows"), problems),
-                None => {
-                    let message = format!("no earlier changeset creates the table `{}`", insert.table);
-                    problems.push(Problem::at(path("insert_rows"), message));
-                }
-            },
-        }
+        replay_one(&mut tables, id, operation, problems);
     }
     tables
+}
+
+/// Applies one changeset to the tables that the earlier ones left.
+pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, problems: &mut Vec<Problem>) {
+    let (key, table) = match operation {
+        Operation::CreateTable(create) => {
+            let fields = columns(&create.fields);
+            if tables.insert(create.table.clone(), Table { entity: create.entity.clone(), fields }).is_some() {
+                let message = format!("an earlier changeset created the table `{}`", create.table);
+                problems.push(Problem::at(["changesets", id.as_str(), "create_table"], message));
+            }
+            return;
+        }
+        Operation::Sql(sql) => {
+            if let Err(reason) = check_line(&sql.description) {
+                let message = format!("the description {reason}");
+                problems.push(Problem::at(["changesets", id.as_str(), "sql"], message));
+            }
+            return;
+        }
+        Operation::AddColumns(add) => ("add_columns", &add.table),
+        Operation::AlterColumn(alter) => ("alter_column", &alter.table),
+        Operation::DropColumns(drop) => ("drop_columns", &drop.table),
+        Operation::DropTable(drop) => ("drop_table", &drop.table),
+        Operation::InsertRows(insert) => ("insert_rows", &insert.table),
+    };
+    let path = ["changesets".to_owned(), id.to_string(), key.to_owned()];
+    let Some(made) = tables.get_mut(table) else {
+        let message = format!("no earlier changeset creates the table `{table}`");
+        problems.push(Problem::at(path, message));
+        return;
+    };
+    let mut refuse = |message: String| problems.push(Problem::at(path.clone(), message));
+    match operation {
+        Operation::AddColumns(add) => {
+            for (name, field) in &add.fields {
+                if made.fields.insert(name.clone(), field.column()).is_some() {
+                    refuse(format!("the table `{table}` has the column `{name}` already"));
+                }
+            }
+        }
+        Operation::AlterColumn(alter) => match made.fields.get_mut(&alter.column) {
+            Some(field) if *field == alter.from.column() => *field = alter.to.column(),
+            Some(_) => refuse(format!("`{}` of `{table}` is not what `from` says", alter.column)),
+            None => refuse(format!("the table `{table}` has no column `{}`", alter.column)),
+        },
+        Operation::DropColumns(drop) => {
+            for (name, field) in &drop.fields {
+                match made.fields.shift_remove(name) {
+                    Some(was) if was == field.column() => {}
+                    Some(_) => refuse(format!("`{name}` of `{table}` is not what the changeset says")),
+                    None => refuse(format!("the table `{table}` has no column `{name}`")),
+                }
+            }
+        }
+        Operation::DropTable(drop) => {
+            if made.fields != columns(&drop.fields) || made.entity != drop.entity {
+                refuse(format!("the table `{table}` is not what the changeset says"));
+            }
+            let entity = &drop.entity;
+            let refers = |made: &Table| made.fields.values().any(|field| field.to.as_ref() == Some(entity));
+            tables.remove(table);
+            for (other, _) in tables.iter().filter(|(_, made)| refers(made)) {
+                let message = format!("the table `{other}` still refers to `{table}`");
+                problems.push(Problem::at(path.clone(), message));
+            }
+        }
+        Operation::InsertRows(insert) => insert.check(made, &path, problems),
+        Operation::CreateTable(_) | Operation::Sql(_) => {}
+    }
+}
+
+/// Fields as columns: without what matters only while a column is added.
+fn columns(fields: &Fields) -> Fields {
+    fields.iter().map(|(name, field)| (name.clone(), field.column())).collect()
 }
 
 impl InsertRows {
@@ -165,43 +309,111 @@ impl InsertRows {
 }
 
 /// Appends the changesets that lead from the recorded history to `entities`: a table is created after those it refers
-/// to, and otherwise in the order of names. Collects the differences for which there is no operation.
+/// to, and otherwise in the order of names. A table without an entity is kept. Collects the differences for which there
+/// is no operation.
 pub fn append_pending(
     changesets: &mut Changesets,
     entities: &BTreeMap<EntityName, Entity>,
     problems: &mut Vec<Problem>,
 ) {
     let tables = replay(changesets, problems);
-    let mut next = changesets.keys().map(ChangesetId::number).max().unwrap_or(0) + 1;
     for name in in_order_of_references(entities, problems) {
         let entity = &entities[&name];
         match tables.get(&entity.table) {
             None => {
-                let create =
-                    CreateTable { entity: name.clone(), table: entity.table.clone(), fields: entity.fields.clone() };
-                let id = ChangesetId::new(next, "create", &entity.table);
-                changesets.insert(id, Operation::CreateTable(create));
-                next += 1;
+                let (table, fields) = (entity.table.clone(), columns(&entity.fields));
+                let create = CreateTable { entity: name.clone(), table, fields };
+                append(changesets, "create", entity.table.as_str(), Operation::CreateTable(create));
             }
-            Some(table) if table.fields != entity.fields || table.entity != name => problems.push(
-                Problem::at(["entities", name.kebab()], format!("`{name}` differs from what its changesets made"))
-                    .help(format!("write the fields as `changesets` has them for the table `{}`", entity.table)),
-            ),
-            Some(_) => {}
-        }
-    }
-    for (table, made) in &tables {
-        if !entities.values().any(|entity| entity.table == *table) {
-            let message = format!("the changesets make the table `{table}`, and no entity has it");
-            problems.push(Problem::at(["changesets"], message).help(format!("add the entity `{}`", made.entity)));
+            Some(made) if made.entity != name => {
+                let message = format!("the table `{}` was made for `{}`", entity.table, made.entity);
+                let problem = Problem::at(["entities", name.kebab(), "table"], message);
+                problems.push(problem.help("give the entity another `table`"));
+            }
+            Some(made) => append_differences(changesets, &name, entity, &made.fields, problems),
         }
     }
 }
 
-/// Appends rows for `table` under a context.
-pub fn append_rows(changesets: &mut Changesets, insert: InsertRows) {
+/// Appends what leads from the columns of one table to the fields of its entity.
+fn append_differences(
+    changesets: &mut Changesets,
+    name: &EntityName,
+    entity: &Entity,
+    made: &Fields,
+    problems: &mut Vec<Problem>,
+) {
+    let mut refuse = |field: &SqlName, message: String, help: &str| {
+        problems.push(Problem::at(["entities", name.kebab(), "fields", field.as_str()], message).help(help));
+    };
+    let table = &entity.table;
+    let subject = |column: &SqlName| format!("{table}_{column}");
+    let dropped: Fields = made
+        .iter()
+        .filter(|(column, _)| !entity.fields.contains_key(*column))
+        .map(|(column, field)| (column.clone(), field.clone()))
+        .collect();
+    let added: Fields = entity
+        .fields
+        .iter()
+        .filter(|(column, _)| !made.contains_key(*column))
+        .map(|(column, field)| (column.clone(), field.clone()))
+        .collect();
+    for (column, field) in &added {
+        if field.required && field.backfill.is_none() {
+            refuse(
+                column,
+                format!("`{column}` is required, and `{table}` may have rows"),
+                "say with `backfill` what they get, or leave out `required`",
+            );
+        }
+        if field.unique && field.backfill.is_some() {
+            refuse(
+                column,
+                format!("`{column}` is unique: its rows cannot all get one value"),
+                "add it without `required` and `backfill`, fill it with a migration, then make it required",
+            );
+        }
+    }
+    for (column, from) in made {
+        let Some(to) = entity.fields.get(column).filter(|to| to.column() != *from) else { continue };
+        if !from.converts_to(to) {
+            refuse(
+                column,
+                format!("`{column}` cannot become another type: the values have no conversion that always works"),
+                "add a field with another name, and move the data with `appgen add-migration`",
+            );
+        } else if to.required && !from.required && to.backfill.is_none() {
+            refuse(
+                column,
+                format!("`{column}` becomes required, and rows of `{table}` may have none"),
+                "say with `backfill` what they get",
+            );
+        }
+        let (column, from, to) = (column.clone(), from.clone(), to.clone());
+        let alter = AlterColumn { table: table.clone(), column, from, to };
+        append(changesets, "alter", &subject(&alter.column), Operation::AlterColumn(alter));
+    }
+    if !added.is_empty() {
+        let what = match added.first() {
+            Some((column, _)) if added.len() == 1 => subject(column),
+            _ => table.to_string(),
+        };
+        let add = AddColumns { table: table.clone(), fields: added };
+        append(changesets, "extend", &what, Operation::AddColumns(add));
+    }
+    if !dropped.is_empty() {
+        let drop = DropColumns { table: table.clone(), fields: dropped };
+        append(changesets, "shrink", table.as_str(), Operation::DropColumns(drop));
+    }
+}
+
+/// Appends a changeset under the next free number.
+pub fn append(changesets: &mut Changesets, verb: &str, subject: &str, operation: Operation) -> ChangesetId {
     let next = changesets.keys().map(ChangesetId::number).max().unwrap_or(0) + 1;
-    changesets.insert(ChangesetId::new(next, "insert", &insert.table), Operation::InsertRows(insert));
+    let id = ChangesetId::new(next, verb, subject);
+    changesets.insert(id.clone(), operation);
+    id
 }
 
 fn in_order_of_references(entities: &BTreeMap<EntityName, Entity>, problems: &mut Vec<Problem>) -> Vec<EntityName> {

@@ -56,6 +56,22 @@ pub struct EnvironmentDocument {
     pub create_namespace: Option<bool>,
 }
 
+impl EnvironmentDocument {
+    /// Every knob that is not given is taken from `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            replicas: self.replicas.or(other.replicas),
+            database: self.database.or(other.database),
+            database_host: self.database_host.or(other.database_host),
+            secrets: self.secrets.or(other.secrets),
+            log_level: self.log_level.or(other.log_level),
+            contexts: self.contexts.or(other.contexts),
+            create_namespace: self.create_namespace.or(other.create_namespace),
+        }
+    }
+}
+
 /// An environment with every knob decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Environment {
@@ -89,6 +105,19 @@ impl Environment {
             log_level: written.log_level.unwrap_or(if dev { LogLevel::Debug } else { LogLevel::Info }),
             contexts: written.contexts.unwrap_or_else(default_contexts),
             create_namespace: written.create_namespace.unwrap_or(dev),
+        }
+    }
+
+    /// The document that says every knob.
+    pub fn to_document(&self) -> EnvironmentDocument {
+        EnvironmentDocument {
+            replicas: Some(self.replicas),
+            database: Some(self.database),
+            database_host: self.database_host.clone(),
+            secrets: Some(self.secrets),
+            log_level: Some(self.log_level),
+            contexts: Some(self.contexts.clone()),
+            create_namespace: Some(self.create_namespace),
         }
     }
 

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::changeset::{self, InsertRows};
+use super::changeset::{self, InsertRows, Operation};
 use super::entity::{EntityDocument, Fields};
 use super::environment::TESTDATA;
 use super::field::{Field, FieldType};
@@ -57,7 +57,7 @@ pub fn add_rows_to(spec: &mut Spec) {
     let currencies = CURRENCIES.iter().map(|values| row(["code", "name", "symbol"], *values));
     for (table, rows) in [("countries", countries.collect()), ("currencies", currencies.collect::<Vec<_>>())] {
         let insert = InsertRows { table: column(table), context: TESTDATA.to_owned(), rows };
-        changeset::append_rows(&mut spec.changesets, insert);
+        changeset::append(&mut spec.changesets, "insert", table, Operation::InsertRows(insert));
     }
 }
 

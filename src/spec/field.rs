@@ -59,6 +59,9 @@ pub struct Field {
     /// Whether no two rows may share a value.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unique: bool,
+    /// What rows get that are there already when the field is added or becomes required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Value>,
     /// What the field means; becomes the comment on the column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -95,6 +98,7 @@ impl Field {
             to: None,
             required: false,
             unique: false,
+            backfill: None,
             description: None,
         }
     }
@@ -149,6 +153,62 @@ impl Field {
         (self.precision.unwrap_or(18), self.scale.unwrap_or(0))
     }
 
+    /// The column that the field is: without what matters only while it is added.
+    #[must_use]
+    pub fn column(&self) -> Self {
+        Self { backfill: None, ..self.clone() }
+    }
+
+    /// Whether PostgreSQL converts every value of this field to the other's type, or refuses it: none is changed
+    /// silently but by rounding a decimal ("Assignment casts", documentation of `create cast`).
+    pub fn converts_to(&self, other: &Self) -> bool {
+        use FieldType::{Bigint, Decimal, Enum, Integer, Json, Ref, Smallint, Text};
+        match (self.kind, other.kind) {
+            (Ref, Ref) => self.to == other.to,
+            (Ref, _) | (_, Ref) => false,
+            (from, to) if from == to => true,
+            (Smallint | Integer | Bigint | Decimal, Smallint | Integer | Bigint | Decimal) => true,
+            (Text, Enum) => true,
+            (Json, Text) => false,
+            (_, Text) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether some value of this field has no place in the other, which it converts to.
+    pub fn narrows_to(&self, other: &Self) -> bool {
+        use FieldType::{Bigint, Decimal, Enum, Integer, Smallint, Text};
+        let digits = |field: &Self| match field.kind {
+            Smallint => (5, 0),
+            Integer => (10, 0),
+            Bigint => (19, 0),
+            _ => {
+                let (precision, scale) = field.digits();
+                (precision.saturating_sub(scale), scale)
+            }
+        };
+        let narrower = match (self.kind, other.kind) {
+            (Text | Enum, Text) => match (self.length, other.length) {
+                (_, None) => false,
+                (Some(from), Some(to)) => to < from,
+                (None, Some(to)) => {
+                    self.kind == Text || self.values.iter().any(|value| value.chars().count() > to as usize)
+                }
+            },
+            (Text, Enum) => true,
+            (Enum, Enum) => self.values.iter().any(|value| !other.values.contains(value)),
+            (Smallint | Integer | Bigint | Decimal, Smallint | Integer | Bigint | Decimal) => {
+                let ((whole, fraction), (other_whole, other_fraction)) = (digits(self), digits(other));
+                // The greatest integers are no power of ten: a decimal of as many digits may be too great for one.
+                let equal_is_less = self.kind == Decimal && other.kind != Decimal;
+                other_whole < whole || other_fraction < fraction || (equal_is_less && other_whole == whole)
+            }
+            (_, Text) => other.length.is_some(),
+            _ => false,
+        };
+        narrower || (other.unique && !self.unique)
+    }
+
     /// Collects what is wrong with this field, whose place in the spec is `path`.
     pub fn check(&self, name: &SqlName, path: &[String], problems: &mut Vec<Problem>) {
         let mut refuse = |key: Option<&str>, message: String| {
@@ -167,6 +227,9 @@ impl Field {
             ("values", !self.values.is_empty(), self.kind == FieldType::Enum),
             ("to", self.to.is_some(), self.kind == FieldType::Ref),
         ];
+        if let Some(value) = self.backfill.as_ref().filter(|value| !self.accepts(value)) {
+            refuse(Some("backfill"), format!("{value} is no value of this field"));
+        }
         for (key, given, fits) in foreign {
             if given && !fits {
                 refuse(Some(key), format!("`{key}` does not apply to a field of this type"));
@@ -192,6 +255,35 @@ impl Field {
                 refuse(Some("unique"), "a field of this type cannot be unique".to_owned());
             }
             _ => {}
+        }
+    }
+
+    /// Whether a JSON value looks like one of this field. What PostgreSQL must decide, such as whether a date exists,
+    /// is left to it.
+    fn accepts(&self, value: &Value) -> bool {
+        let within = |least: i64, most: i64| value.as_i64().is_some_and(|value| (least..=most).contains(&value));
+        let text = value.as_str().filter(|text| !text.contains('\0'));
+        match self.kind {
+            FieldType::Text => {
+                text.is_some_and(|text| self.length.is_none_or(|length| text.chars().count() <= length as usize))
+            }
+            FieldType::Smallint => within(i16::MIN.into(), i16::MAX.into()),
+            FieldType::Integer => within(i32::MIN.into(), i32::MAX.into()),
+            FieldType::Bigint => within(i64::MIN, i64::MAX),
+            FieldType::Boolean => value.is_boolean(),
+            FieldType::Date | FieldType::Timestamp | FieldType::Uuid => text.is_some_and(|text| !text.is_empty()),
+            FieldType::Json => !value.is_null(),
+            FieldType::Decimal => {
+                let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let number = |text: &str| {
+                    let (whole, fraction) =
+                        text.strip_prefix('-').unwrap_or(text).split_once('.').unwrap_or((text, "0"));
+                    digits(whole.trim_start_matches('-')) && digits(fraction)
+                };
+                value.is_number() || text.is_some_and(number)
+            }
+            FieldType::Enum => text.is_some_and(|text| self.values.iter().any(|legal| legal == text)),
+            FieldType::Ref => within(1, i64::MAX),
         }
     }
 

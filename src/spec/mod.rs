@@ -6,10 +6,12 @@ pub mod entity;
 pub mod environment;
 pub mod examples;
 pub mod field;
+pub mod grammar;
 pub mod handler;
 pub mod name;
 pub mod problem;
 pub mod service;
+pub mod transition;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,6 +25,9 @@ use handler::{Example, Handler, Method, RoutePath};
 use name::{EntityName, EnvironmentName, HandlerName, ServiceName, closest, pascal, plural};
 use problem::{Problem, SpecError};
 use service::{Features, Service, ServiceDocument, check_line};
+
+/// The spec's place in a repository.
+pub const SPEC_FILE: &str = "appgen.yaml";
 
 /// The format of `appgen.yaml` that this version reads and writes.
 pub const FORMAT: u32 = 1;

@@ -1,6 +1,5 @@
-//! The only module that changes the disk. A new repository is written whole into a sibling directory and appears with
-//! one rename: whoever kills us leaves the target absent or complete.
-#![allow(clippy::disallowed_methods, reason = "this is the module that may")]
+//! A new repository is written whole into a sibling directory and appears with one rename: whoever kills us leaves the
+//! target absent or complete.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -25,7 +24,10 @@ pub fn create(target: &Path, plan: &Plan, commit: Option<&str>) -> io::Result<Op
     let parent = target.parent().unwrap_or(Path::new("."));
     sweep(parent);
     let staging = Staging::new(parent, target)?;
-    let blobs = plan.changes.iter().map(|change| (change.path.as_str(), change.text.as_str(), change.executable));
+    let blobs = plan
+        .changes
+        .iter()
+        .map(|change| (change.path.as_str(), change.text.as_deref().unwrap_or_default(), change.executable));
     let (git, paths) = both(
         || commit.map(|message| git::commit(&staging.path, message, blobs)).transpose(),
         || write_files(&staging.path, plan),
@@ -135,7 +137,12 @@ fn write_files(root: &Path, plan: &Plan) -> io::Result<Vec<PathBuf>> {
     for change in &plan.changes {
         let mode = if change.executable { 0o777 } else { 0o666 };
         let path = root.join(change.path.as_str());
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(change.text.as_bytes())?;
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)?
+            .write_all(change.text.as_deref().unwrap_or_default().as_bytes())?;
         files.push(path);
     }
     files.extend(directories);
@@ -143,6 +150,6 @@ fn write_files(root: &Path, plan: &Plan) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Waits until files or directories are on the disk.
-fn sync(paths: &[PathBuf]) -> io::Result<()> {
+pub(super) fn sync(paths: &[PathBuf]) -> io::Result<()> {
     paths.iter().try_for_each(|path| File::open(path)?.sync_all())
 }

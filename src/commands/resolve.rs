@@ -1,0 +1,247 @@
+//! `appgen resolve`: conflicts are settled. Those that git left in appgen's own files are merged here: the specs of both
+//! branches become one, every side of a file is brought to that spec, and what then still differs is the users' alone.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::session::{Session, edits, guard, read, worktree};
+use super::{Exit, Failure};
+use crate::cli::Global;
+use crate::git;
+use crate::lock::{Lock, Written};
+use crate::merge::yaml::edit;
+use crate::merge::{Merged, Sides, has_markers, merge};
+use crate::plan::{Action, Change, LOCK_FILE, Plan};
+use crate::render::{Files, RelPath, Rendered, render};
+use crate::report::{self, Report};
+use crate::spec::problem::SpecError;
+use crate::spec::{SPEC_FILE, Spec, SpecDocument};
+use crate::templates::{Class, Sets, TemplateSet};
+use crate::transaction;
+use crate::worktree::{Found, Worktree};
+
+pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<Exit, Failure> {
+    let tree = worktree(global)?;
+    let unmerged = git::unmerged(tree.root())?;
+    let marked = |path: &str| read(&tree, path).map(|text| text.is_some_and(|text| has_markers(&text)));
+    let of_git = unmerged.iter().any(|path| path == SPEC_FILE || path == LOCK_FILE);
+    if of_git || marked(LOCK_FILE)? {
+        merge_branches(global, sets, &tree, &unmerged, out)
+    } else {
+        settle(global, &tree, &unmerged, out)
+    }
+}
+
+/// Conflicts that the user has edited away.
+fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl Write) -> Result<Exit, Failure> {
+    let session = Session::open(global, tree)?;
+    let open = session.open_conflicts()?;
+    let mut lock = session.lock.clone();
+    lock.conflicts = open.iter().cloned().collect();
+    let mut plan = Plan::default();
+    plan.set_own(tree, LOCK_FILE, lock.to_yaml())?;
+    let mut warnings = session.warnings.clone();
+    if let Some(guard) = &session.guard
+        && !plan.is_empty()
+    {
+        warnings.extend(transaction::commit(guard, "resolve", &plan)?);
+    }
+    let settled: Vec<_> =
+        session.lock.conflicts.iter().filter(|path| !open.contains(path)).map(RelPath::as_str).collect();
+    let known: Vec<_> = settled.iter().copied().filter(|path| unmerged.iter().any(|other| other == path)).collect();
+    if !global.dry_run {
+        git::add(tree.root(), &known)?;
+    }
+    let exit = if open.is_empty() { Exit::Done } else { Exit::Conflicts };
+    let list: Vec<_> = open.iter().map(|path| format!("\n  {path}")).collect();
+    let headline = match (settled.len(), open.len()) {
+        (0, 0) => "nothing to do".to_owned(),
+        (settled, 0) => format!("{settled} settled"),
+        (settled, open) => format!("{settled} settled, {open} open:{}", list.concat()),
+    };
+    let report = Report::of("resolve", global, tree, plan, warnings);
+    Report { exit: exit as u8, headline, ..report }.print(global.format, out)?;
+    Ok(exit)
+}
+
+/// One branch of a merge: its lock, and what its spec rendered.
+struct Branch {
+    lock: Lock,
+    files: Files,
+}
+
+impl Branch {
+    fn new(text: &str, sets: &Sets) -> Result<Self, Failure> {
+        let lock = Lock::parse(LOCK_FILE, text)?;
+        let set = set_of(sets, &lock.templates)?;
+        Ok(Self { files: render(&lock.spec, &set)?, lock })
+    }
+}
+
+fn set_of<'a>(sets: &'a Sets, version: &str) -> Result<std::borrow::Cow<'a, TemplateSet>, Failure> {
+    sets.get(version)?.ok_or_else(|| {
+        Failure::Refused(format!("a branch was rendered with the templates {version}, which this appgen does not hold"))
+    })
+}
+
+/// The merge of two branches of a repository.
+fn merge_branches(
+    global: &Global,
+    sets: &Sets,
+    tree: &Worktree,
+    unmerged: &[String],
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    let (guard, mut warnings) = guard(global, tree)?;
+    let [Some(base), Some(ours), Some(theirs)] = git::stages(tree.root(), LOCK_FILE)? else {
+        return Err(Failure::Refused(format!(
+            "`{LOCK_FILE}` has conflict markers and git's index does not hold its sides: \
+             `git checkout --merge -- {LOCK_FILE}` brings them back"
+        )));
+    };
+    let (base, ours, theirs) = (Branch::new(&base, sets)?, Branch::new(&ours, sets)?, Branch::new(&theirs, sets)?);
+    if ours.lock.templates != theirs.lock.templates {
+        return Err(Failure::Refused(format!(
+            "one branch has the templates {}, the other {}: abort the merge, run `appgen upgrade` on the older, \
+             and merge again",
+            ours.lock.templates, theirs.lock.templates
+        )));
+    }
+    let text = merged_spec(tree)?;
+    let document = SpecDocument::parse(SPEC_FILE, &text)?;
+    let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
+    let text = edit(&text, &edits(&text, &spec)?)
+        .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
+    let set = set_of(sets, &ours.lock.templates)?;
+    let next = render(&spec, &set)?;
+
+    let mut plan = Plan::default();
+    let mut conflicts = Vec::new();
+    for (path, file) in &next {
+        let found = match tree.read(path)? {
+            Found::Nothing => None,
+            Found::File(bytes) => Some(bytes),
+            Found::Other(what) => {
+                return Err(Failure::Refused(format!("`{path}` is {what}; appgen writes files only")));
+            }
+        };
+        let is_unmerged = unmerged.iter().any(|other| other == path.as_str());
+        let new = !ours.files.contains_key(path) && !theirs.files.contains_key(path);
+        let (action, merged) = match file.class {
+            Class::Managed | Class::CargoLock if is_unmerged || found.is_some() => (Action::Update, file.text.clone()),
+            _ if new && found.is_none() => (Action::Create, file.text.clone()),
+            Class::Merged | Class::CargoLock if is_unmerged => {
+                match settle_file(tree, path, file, [&base, &ours, &theirs])? {
+                    Some(Merged::Clean(text)) => (Action::Update, text),
+                    Some(Merged::Conflict(text)) => (Action::Conflict, text),
+                    None => continue,
+                }
+            }
+            _ => continue,
+        };
+        if action == Action::Conflict {
+            conflicts.push(path.clone());
+        }
+        if found.as_deref() != Some(merged.as_bytes()) {
+            let change = Change::new(path.clone(), action, Some(file.class));
+            plan.changes.push(Change { text: Some(merged), ours: found, executable: file.executable, ..change });
+        }
+    }
+    for path in unmerged.iter().filter(|path| *path != SPEC_FILE && *path != LOCK_FILE) {
+        let settled = plan.changes.iter().any(|change| change.path.as_str() == path && change.action == Action::Update);
+        if !settled && read(tree, path)?.is_some_and(|text| has_markers(&text)) {
+            conflicts.extend(RelPath::parse(path).ok());
+        }
+    }
+    conflicts.sort();
+    conflicts.dedup();
+    let files = records(&next, &ours.lock.files, &theirs.lock.files);
+    let mut lock = Lock::new(set.version(), spec, files);
+    lock.conflicts = conflicts.iter().cloned().collect();
+    plan.set_own(tree, SPEC_FILE, text)?;
+    plan.set_own(tree, LOCK_FILE, lock.to_yaml())?;
+    if let Some(guard) = &guard {
+        warnings.extend(transaction::commit(guard, "resolve", &plan)?);
+        let settled: Vec<_> = unmerged
+            .iter()
+            .filter(|path| next.keys().any(|known| known.as_str() == *path) || *path == SPEC_FILE || *path == LOCK_FILE)
+            .filter(|path| !conflicts.iter().any(|conflict| conflict.as_str() == *path))
+            .map(String::as_str)
+            .collect();
+        git::add(tree.root(), &settled)?;
+    }
+    let exit = if conflicts.is_empty() { Exit::Done } else { Exit::Conflicts };
+    let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { Vec::new() };
+    let report = Report::of("resolve", global, tree, plan, warnings);
+    let report = Report { exit: exit as u8, next: report::next_steps(exit == Exit::Conflicts, next), ..report };
+    report.print(global.format, out)?;
+    Ok(exit)
+}
+
+/// The text of the spec after the merge: git's where it succeeded or the user edited it, ours by keys where not.
+fn merged_spec(tree: &Worktree) -> Result<String, Failure> {
+    let there = read(tree, SPEC_FILE)?.unwrap_or_default();
+    if !has_markers(&there) {
+        return Ok(there);
+    }
+    let [base, Some(ours), Some(theirs)] = git::stages(tree.root(), SPEC_FILE)? else {
+        return Err(Failure::Refused(format!("`{SPEC_FILE}` has conflict markers: settle them by hand")));
+    };
+    let base = base.unwrap_or_default();
+    match merge(SPEC_FILE, &[], Sides { base: &base, ours: &ours, next: &theirs }) {
+        Merged::Clean(text) => Ok(text),
+        Merged::Conflict(_) => Err(Failure::Refused(format!(
+            "both branches changed one value in `{SPEC_FILE}`: settle its markers by hand, then run `appgen resolve`"
+        ))),
+    }
+}
+
+/// Merges the sides of one file after each was brought to the merged spec. None where git's index lacks a side.
+fn settle_file(
+    tree: &Worktree,
+    path: &RelPath,
+    next: &Rendered,
+    branches: [&Branch; 3],
+) -> Result<Option<Merged>, Failure> {
+    let [base, Some(ours), Some(theirs)] = git::stages(tree.root(), path.as_str())? else { return Ok(None) };
+    let plain = || {
+        let base = base.as_deref().unwrap_or_default();
+        merge(path.as_str(), &next.lists, Sides { base, ours: &ours, next: &theirs })
+    };
+    let brought = |side: Option<&str>, branch: &Branch| match (side, branch.files.get(path)) {
+        (Some(side), Some(rendered)) => {
+            let sides = Sides { base: &rendered.text, ours: side, next: &next.text };
+            match merge(path.as_str(), &next.lists, sides) {
+                Merged::Clean(text) => Some(text),
+                Merged::Conflict(_) => None,
+            }
+        }
+        // What the branch did not render is as good as new.
+        (None, None) => Some(next.text.clone()),
+        _ => None,
+    };
+    let [base_branch, our_branch, their_branch] = branches;
+    let brought_base = brought(base.as_deref(), base_branch).unwrap_or_else(|| next.text.clone());
+    let (Some(our_side), Some(their_side)) = (brought(Some(&ours), our_branch), brought(Some(&theirs), their_branch))
+    else {
+        return Ok(Some(plain()));
+    };
+    let sides = Sides { base: &brought_base, ours: &our_side, next: &their_side };
+    Ok(Some(match merge(path.as_str(), &next.lists, sides) {
+        Merged::Clean(text) => Merged::Clean(text),
+        Merged::Conflict(_) => plain(),
+    }))
+}
+
+/// What is recorded of the files that are written once: what either branch recorded.
+fn records(
+    next: &Files,
+    ours: &BTreeMap<RelPath, Written>,
+    theirs: &BTreeMap<RelPath, Written>,
+) -> BTreeMap<RelPath, Written> {
+    let once = next.iter().filter(|(_, file)| file.class.is_written_once());
+    let record = |path: &RelPath, file: &Rendered| {
+        ours.get(path).or(theirs.get(path)).cloned().unwrap_or_else(|| Written::new(file))
+    };
+    once.map(|(path, file)| (path.clone(), record(path, file))).collect()
+}

@@ -1,0 +1,330 @@
+//! What every command on an existing repository goes through: spec and lock are read, the spec is edited, both specs
+//! are rendered and compared with what is on disk, and the difference is committed and reported.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::{Exit, Failure};
+use crate::cli::Global;
+use crate::git;
+use crate::lock::{Lock, sha256};
+use crate::merge::has_markers;
+use crate::merge::yaml::{Edit, edit};
+use crate::plan::{LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::render::{Files, RelPath, render};
+use crate::report::{self, Mention, Report};
+use crate::spec::changeset;
+use crate::spec::problem::SpecError;
+use crate::spec::{SPEC_FILE, Spec, SpecDocument};
+use crate::templates::{Sets, TemplateSet};
+use crate::transaction::{self, Guard};
+use crate::worktree::{Found, Worktree};
+
+/// A generated repository, read.
+pub(super) struct Session<'a> {
+    pub(super) tree: &'a Worktree,
+    pub(super) guard: Option<Guard<'a>>,
+    pub(super) warnings: Vec<String>,
+    pub(super) text: String,
+    pub(super) document: SpecDocument,
+    pub(super) lock: Lock,
+}
+
+/// How a changing command differs from the plain one.
+#[derive(Default)]
+pub(super) struct Options<'a> {
+    /// Drops and narrowing are wanted.
+    pub(super) allow_destructive: bool,
+    /// Names that should be gone afterwards; where the user's own files have one, the report says so.
+    pub(super) gone: Vec<String>,
+    /// The template set to change to.
+    pub(super) upgrade_to: Option<&'a TemplateSet>,
+    pub(super) next: Vec<String>,
+}
+
+/// The repository that the command works in.
+pub(super) fn worktree(global: &Global) -> Result<Worktree, Failure> {
+    Worktree::enclosing(&global.directory).ok_or_else(|| {
+        let directory = global.directory.display();
+        Failure::Failed(format!("there is no `{SPEC_FILE}` in `{directory}` or above; `appgen new` makes a repository"))
+    })
+}
+
+/// Takes the right to change the repository, unless nothing will be written; says what an interrupted run left.
+pub(super) fn guard<'a>(global: &Global, tree: &'a Worktree) -> Result<(Option<Guard<'a>>, Vec<String>), Failure> {
+    if global.dry_run {
+        let left = transaction::is_interrupted(tree);
+        let warning = "an interrupted change is not complete; the next command that writes completes it".to_owned();
+        return Ok((None, if left { vec![warning] } else { Vec::new() }));
+    }
+    let (guard, finished) = Guard::acquire(tree)?;
+    let mut warnings = finished.warnings;
+    if !finished.paths.is_empty() {
+        warnings.insert(0, format!("completed a change of {} files that was interrupted", finished.paths.len()));
+    }
+    Ok((Some(guard), warnings))
+}
+
+impl<'a> Session<'a> {
+    /// For a command that changes the repository: nobody else may meanwhile.
+    pub(super) fn open(global: &Global, tree: &'a Worktree) -> Result<Self, Failure> {
+        let (guard, warnings) = guard(global, tree)?;
+        Ok(Self { guard, warnings, ..Self::read(tree)? })
+    }
+
+    /// The same for the one command that can do without a lock: it takes the spec for applied, and trusts no file.
+    pub(super) fn open_or_start(global: &Global, tree: &'a Worktree) -> Result<Self, Failure> {
+        if read(tree, LOCK_FILE)?.is_some() {
+            return Self::open(global, tree);
+        }
+        let (guard, warnings) = guard(global, tree)?;
+        let text = read_spec(tree)?;
+        let document = SpecDocument::parse(SPEC_FILE, &text)?;
+        let spec =
+            Spec::resolve(document.clone()).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
+        let lock = Lock::new("unknown".to_owned(), spec, BTreeMap::new());
+        Ok(Self { tree, guard, warnings, text, document, lock })
+    }
+
+    /// For a command that only reads.
+    pub(super) fn read(tree: &'a Worktree) -> Result<Self, Failure> {
+        let text = read_spec(tree)?;
+        let document = SpecDocument::parse(SPEC_FILE, &text)?;
+        let lock = match read(tree, LOCK_FILE)? {
+            Some(text) => Lock::parse(LOCK_FILE, &text)?,
+            None => {
+                return Err(Failure::Refused(format!(
+                    "`{LOCK_FILE}` is missing: without it nobody knows which lines are yours; \
+                     `git checkout -- {LOCK_FILE}` puts it back, `appgen upgrade` starts a new one"
+                )));
+            }
+        };
+        Ok(Self { tree, guard: None, warnings: Vec::new(), text, document, lock })
+    }
+
+    /// The spec that `appgen.yaml` asks for.
+    pub(super) fn desired(&self) -> Result<Spec, Failure> {
+        self.resolve(self.document.clone())
+    }
+
+    pub(super) fn resolve(&self, document: SpecDocument) -> Result<Spec, Failure> {
+        let error = |problems| SpecError::new(Some(SPEC_FILE), &self.text, problems).into();
+        Spec::resolve(document).map_err(error)
+    }
+
+    /// The set that the repository was rendered with.
+    pub(super) fn set<'s>(&self, sets: &'s Sets) -> Result<std::borrow::Cow<'s, TemplateSet>, Failure> {
+        sets.get(&self.lock.templates)?.ok_or_else(|| {
+            Failure::Refused(format!(
+                "the repository was rendered with the templates {}, which this appgen does not hold; \
+                 `appgen upgrade` brings it to {}",
+                self.lock.templates,
+                sets.current().version()
+            ))
+        })
+    }
+
+    /// What the applied spec renders.
+    pub(super) fn rendered(&self, sets: &Sets) -> Result<Files, Failure> {
+        let set = self.set(sets)?;
+        Ok(render(&self.lock.spec, &set)?)
+    }
+
+    /// Brings the repository to another spec, or to other templates, and reports.
+    pub(super) fn apply(
+        self,
+        global: &Global,
+        sets: &Sets,
+        command: &'static str,
+        wanted: SpecDocument,
+        options: Options<'_>,
+        out: &mut impl Write,
+    ) -> Result<Exit, Failure> {
+        let mut warnings = self.warnings.clone();
+        let spec = self.resolve(wanted)?;
+        self.check_destruction(&spec, options.allow_destructive)?;
+        self.check_conflicts()?;
+
+        let text = edit(&self.text, &edits(&self.text, &spec)?)
+            .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
+        let (base, set) = match options.upgrade_to {
+            Some(set) => {
+                let held = sets.get(&self.lock.templates)?;
+                (held.map(|held| render(&self.lock.spec, &held)).transpose()?, std::borrow::Cow::Borrowed(set))
+            }
+            None => {
+                let set = self.set(sets)?;
+                (Some(render(&self.lock.spec, &set)?), set)
+            }
+        };
+        let next = render(&spec, &set)?;
+        let Reconciled { mut plan, files, conflicts } = reconcile(&self.lock.files, base.as_ref(), &next, self.tree)?;
+        let mut lock = Lock::new(set.version(), spec, files);
+        lock.conflicts = conflicts;
+        plan.set_own(self.tree, SPEC_FILE, text)?;
+        plan.set_own(self.tree, LOCK_FILE, lock.to_yaml())?;
+        check_uncommitted(global, self.tree, &plan)?;
+        let mentions = mentions(self.tree, &plan, &next, &options.gone)?;
+        let exit = if plan.conflicts().next().is_some() { Exit::Conflicts } else { Exit::Done };
+        if let Some(guard) = &self.guard
+            && !plan.is_empty()
+        {
+            warnings.extend(transaction::commit(guard, command, &plan)?);
+        }
+        let quiet = plan.is_empty() || global.dry_run;
+        let report = Report {
+            exit: exit as u8,
+            mentions,
+            next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, options.next) },
+            ..Report::of(command, global, self.tree, plan, warnings)
+        };
+        report.print(global.format, out)?;
+        Ok(exit)
+    }
+
+    /// Drops and narrowing are asked for in so many words.
+    fn check_destruction(&self, spec: &Spec, allowed: bool) -> Result<(), Failure> {
+        let recorded = &self.document.changesets;
+        let new = spec.changesets.iter().filter(|(id, _)| !recorded.contains_key(id));
+        let losses: Vec<_> = new.filter_map(|(_, operation)| changeset::Operation::destroys(operation)).collect();
+        if allowed || losses.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Refused(format!(
+            "the change of `{SPEC_FILE}` {}; `appgen sync --allow-destructive` makes the changesets",
+            losses.join(", and ")
+        )))
+    }
+
+    /// Nothing is merged on top of a conflict.
+    fn check_conflicts(&self) -> Result<(), Failure> {
+        let open = self.open_conflicts()?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<_> = open.iter().map(|path| format!("\n  {path}")).collect();
+        Err(Failure::Refused(format!(
+            "conflicts of an earlier change are open:{}\nedit the files, remove `*{SIDECAR}`, then run `appgen resolve`",
+            list.concat()
+        )))
+    }
+
+    /// Recorded conflicts whose markers or sidecars are still there.
+    pub(super) fn open_conflicts(&self) -> Result<Vec<RelPath>, Failure> {
+        let mut open = Vec::new();
+        for path in &self.lock.conflicts {
+            let marked = read(self.tree, path.as_str())?.is_some_and(|text| has_markers(&text));
+            if marked || read(self.tree, &format!("{path}{SIDECAR}"))?.is_some() {
+                open.push(path.clone());
+            }
+        }
+        Ok(open)
+    }
+}
+
+/// The text of a file of the repository; none where nothing is.
+pub(super) fn read(tree: &Worktree, path: &str) -> Result<Option<String>, Failure> {
+    let rel = RelPath::parse(path)?;
+    match tree.read(&rel) {
+        Ok(Found::Nothing) => Ok(None),
+        Ok(Found::File(bytes)) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => Ok(Some(String::from_utf8_lossy(error.as_bytes()).into_owned())),
+        },
+        Ok(Found::Other(what)) => {
+            Err(Failure::Refused(format!("`{path}` is {what}; appgen reads and writes files only")))
+        }
+        Err(error) => Err(Failure::Failed(format!("cannot read `{path}`: {error}"))),
+    }
+}
+
+fn read_spec(tree: &Worktree) -> Result<String, Failure> {
+    let text = read(tree, SPEC_FILE)?.unwrap_or_default();
+    if has_markers(&text) {
+        return Err(Failure::Refused(format!("git left conflict markers in `{SPEC_FILE}`: run `appgen resolve`")));
+    }
+    Ok(text)
+}
+
+/// What leads from the text of a spec to a spec: entries of its maps that come and go. Whatever else the user wrote
+/// stays as he wrote it.
+pub(super) fn edits(text: &str, spec: &Spec) -> Result<Vec<Edit>, Failure> {
+    let failed = |error: String| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}"));
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let was: Value = serde_saphyr::from_str(text).map_err(|error| failed(error.to_string()))?;
+    let wanted = serde_json::to_value(spec).map_err(|error| failed(error.to_string()))?;
+    let mut edits = Vec::new();
+    for section in ["environments", "entities", "handlers", "changesets"] {
+        let entries = |value: &Value| value[section].as_object().cloned().unwrap_or_default();
+        let (was, wanted) = (entries(&was), entries(&wanted));
+        for (key, value) in &wanted {
+            if !was.contains_key(key) {
+                edits.push(Edit { path: vec![section.to_owned(), key.clone()], value: Some(value.clone()) });
+            }
+        }
+        for key in was.keys().filter(|key| !wanted.contains_key(*key)) {
+            edits.push(Edit { path: vec![section.to_owned(), key.clone()], value: None });
+        }
+    }
+    Ok(edits)
+}
+
+/// What the user has edited and not committed is not touched: he could not get it back from git.
+pub(super) fn check_uncommitted(global: &Global, tree: &Worktree, plan: &Plan) -> Result<(), Failure> {
+    let edited: Vec<_> = plan.written().filter(|change| change.edited).collect();
+    if global.allow_dirty || edited.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<_> = edited.iter().map(|change| change.path.as_str()).collect();
+    let uncommitted = git::uncommitted(tree.root(), &paths)?;
+    let journal = transaction::journal(tree)?;
+    let is_ours = |path: &str, bytes: &[u8]| {
+        let hash = sha256(bytes);
+        let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
+        entries.filter(|entry| entry.path.as_str() == path).any(|entry| entry.after.as_ref() == Some(&hash))
+    };
+    let dirty: Vec<_> = edited
+        .iter()
+        .filter(|change| uncommitted.iter().any(|path| path == change.path.as_str()))
+        .filter(|change| !is_ours(change.path.as_str(), change.ours.as_deref().unwrap_or_default()))
+        .map(|change| format!("\n  {}", change.path))
+        .collect();
+    if dirty.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "these files have edits that git does not have, and the change would merge into them:{}\n\
+         commit them, or say `--allow-dirty`",
+        dirty.concat()
+    )))
+}
+
+/// Lines of the user's own files that name what is gone.
+fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Result<Vec<Mention>, Failure> {
+    let mut mentions = Vec::new();
+    if gone.is_empty() {
+        return Ok(mentions);
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    for path in tree.sources()? {
+        let change = plan.changes.iter().find(|change| change.path == path);
+        let text = match change {
+            Some(change) if change.action.is_written() => change.text.clone(),
+            _ => read(tree, path.as_str())?,
+        };
+        let generated = next.get(&path).map(|file| &file.text);
+        let Some(text) = text.filter(|text| generated != Some(text)) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            let names = |word: &str| {
+                line.match_indices(word)
+                    .any(|(at, _)| !line[..at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word))
+            };
+            if gone.iter().any(|word| names(word)) {
+                mentions.push(Mention { path: path.clone(), line: number + 1, text: line.trim().to_owned() });
+            }
+        }
+    }
+    Ok(mentions)
+}

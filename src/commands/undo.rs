@@ -1,0 +1,61 @@
+//! `appgen undo`: the last change is taken back.
+
+use std::io::Write;
+
+use super::session::{guard, worktree};
+use super::{Exit, Failure};
+use crate::cli::Global;
+use crate::lock::sha256;
+use crate::plan::{Action, Change, Plan};
+use crate::report::{self, Report};
+use crate::transaction;
+use crate::worktree::Found;
+
+pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure> {
+    let tree = worktree(global)?;
+    let (guard, mut warnings) = guard(global, &tree)?;
+    let nothing = || Failure::Refused("there is no change to take back".to_owned());
+    let (journal, before) = transaction::journal(&tree)?.ok_or_else(nothing)?;
+    if journal.command == "undo" {
+        return Err(Failure::Refused("the last change was taken back already".to_owned()));
+    }
+    let mut plan = Plan::default();
+    let mut changed = Vec::new();
+    for (entry, before) in journal.entries.iter().zip(before) {
+        let ours = match tree.read(&entry.path)? {
+            Found::Nothing => None,
+            Found::File(bytes) => Some(bytes),
+            Found::Other(what) => {
+                return Err(Failure::Refused(format!("`{}` is {what}; nothing was taken back", entry.path)));
+            }
+        };
+        if ours.as_deref().map(sha256) != entry.after {
+            changed.push(format!("\n  {}", entry.path));
+            continue;
+        }
+        let action = match (&ours, &before) {
+            (_, None) => Action::Delete,
+            (None, _) => Action::Create,
+            _ => Action::Update,
+        };
+        let text = before.map(String::from_utf8).transpose().map_err(|error| Failure::Failed(error.to_string()))?;
+        let change = Change::new(entry.path.clone(), action, None);
+        plan.changes.push(Change { text, ours, executable: entry.was_executable, ..change });
+    }
+    if !changed.is_empty() {
+        return Err(Failure::Refused(format!(
+            "`appgen {}` cannot be taken back; these files changed since:{}",
+            journal.command,
+            changed.concat()
+        )));
+    }
+    if let Some(guard) = &guard {
+        warnings.extend(transaction::commit(guard, "undo", &plan)?);
+    }
+    let report = Report {
+        headline: format!("took back `appgen {}`: {}", journal.command, report::headline(&plan, global.dry_run)),
+        ..Report::of("undo", global, &tree, plan, warnings)
+    };
+    report.print(global.format, out)?;
+    Ok(Exit::Done)
+}

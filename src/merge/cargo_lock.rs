@@ -1,0 +1,162 @@
+//! Cargo.lock, package by package: next wins, what the user's own dependencies brought stays, and cargo sorts out the
+//! rest. Never a marker, for cargo could not read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+
+use toml_edit::DocumentMut;
+
+use super::Sides;
+use super::shape::Shape;
+
+/// Name, version, source.
+type Id = (String, String, String);
+
+/// The merged text, and whether ours differed from base, so that `cargo update --workspace` is due.
+pub fn merge(sides: Sides<'_>) -> (String, bool) {
+    let (shape, ours) = Shape::take(sides.ours);
+    let (base, next) = (Shape::take(sides.base).1, Shape::take(sides.next).1);
+    if ours == base {
+        return (sides.next.to_owned(), false);
+    }
+    let merged = if next == base || next == ours { Some(ours.clone()) } else { combine(&base, &ours, &next) };
+    // A file that cannot be read is replaced by one that can.
+    (merged.map_or_else(|| sides.next.to_owned(), |text| shape.restore(&text)), true)
+}
+
+struct Lock {
+    header: String,
+    packages: BTreeMap<Id, Package>,
+    /// What follows the packages.
+    tail: String,
+}
+
+struct Package {
+    /// The block up to its dependencies.
+    text: String,
+    dependencies: Vec<Id>,
+}
+
+fn combine(base: &str, ours: &str, next: &str) -> Option<String> {
+    let (base, mut ours, mut next) = (read(base)?, read(ours)?, read(next)?);
+    // The workspace's own packages have no source; a new version of one replaces the old one.
+    let own: BTreeSet<String> = next.packages.keys().filter(|id| id.2.is_empty()).map(|id| id.0.clone()).collect();
+    let mut waiting: Vec<Id> = ours
+        .packages
+        .keys()
+        .filter(|id| !base.packages.contains_key(*id) && !(id.2.is_empty() && own.contains(&id.0)))
+        .cloned()
+        .collect();
+    while let Some(id) = waiting.pop() {
+        if next.packages.contains_key(&id) {
+            continue;
+        }
+        let Some(mut package) = ours.packages.remove(&id) else { continue };
+        for dependency in &mut package.dependencies {
+            if next.packages.contains_key(dependency) {
+                continue;
+            }
+            let compatible = |other: &&Id| {
+                other.0 == dependency.0 && other.2 == dependency.2 && series(&other.1) == series(&dependency.1)
+            };
+            match next.packages.keys().find(compatible) {
+                Some(other) => *dependency = other.clone(),
+                None => waiting.push(dependency.clone()),
+            }
+        }
+        next.packages.insert(id, package);
+    }
+    Some(write(&next))
+}
+
+/// The part of a version within which releases replace each other.
+fn series(version: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for part in version.split(['.', '-', '+']) {
+        parts.push(part);
+        if part != "0" {
+            break;
+        }
+    }
+    parts
+}
+
+fn read(text: &str) -> Option<Lock> {
+    const START: &str = "[[package]]\n";
+    let document = DocumentMut::from_str(text).ok()?;
+    let tables = document.get("package").and_then(|item| item.as_array_of_tables());
+    let field = |table: &toml_edit::Table, key: &str| table.get(key).and_then(|item| item.as_str()).map(str::to_owned);
+    let mut raw = Vec::new();
+    for table in tables.into_iter().flatten() {
+        let id = (field(table, "name")?, field(table, "version")?, field(table, "source").unwrap_or_default());
+        let listed = table.get("dependencies").and_then(|item| item.as_array());
+        let listed: Vec<String> =
+            listed.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect();
+        raw.push((id, listed));
+    }
+    let (header, body) = text.split_once(START).unwrap_or((text, ""));
+    let mut blocks: Vec<&str> = if raw.is_empty() { Vec::new() } else { body.split(START).collect() };
+    let mut tail = String::new();
+    if let Some(last) = blocks.last_mut()
+        && let Some(at) = last.find("\n[")
+    {
+        tail = last[at + 1..].to_owned();
+        *last = &last[..at];
+    }
+    if blocks.len() != raw.len() {
+        return None;
+    }
+    let mut packages = BTreeMap::new();
+    for ((id, listed), block) in raw.iter().zip(blocks) {
+        let block = block.find("\ndependencies = [").map_or(block, |at| &block[..=at]);
+        let dependencies = listed.iter().filter_map(|name| resolve(&raw, name)).collect();
+        packages.insert(id.clone(), Package { text: block.trim_end().to_owned() + "\n", dependencies });
+    }
+    Some(Lock { header: header.to_owned(), packages, tail })
+}
+
+/// `name`, `name version` or `name version (source)`.
+fn resolve(packages: &[(Id, Vec<String>)], reference: &str) -> Option<Id> {
+    let mut parts = reference.splitn(3, ' ');
+    let (name, version, source) = (parts.next()?, parts.next(), parts.next());
+    let source = source.map(|source| source.trim_start_matches('(').trim_end_matches(')'));
+    let fits = |id: &&Id| {
+        // A source in a reference leaves out the commit that the package's own has.
+        let same = |source: &str| id.2 == source || id.2.split('#').next() == Some(source);
+        id.0 == name && version.is_none_or(|version| id.1 == version) && source.is_none_or(same)
+    };
+    packages.iter().map(|(id, _)| id).find(fits).cloned()
+}
+
+fn write(lock: &Lock) -> String {
+    let mut names: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
+    for id in lock.packages.keys() {
+        names.entry(&id.0).or_default().push(id);
+    }
+    // As short as it is unique, as cargo writes it.
+    let reference = |id: &Id| {
+        let alike = names.get(id.0.as_str()).map_or(&[][..], Vec::as_slice);
+        match (alike.len(), alike.iter().filter(|other| other.1 == id.1).count()) {
+            (0 | 1, _) => id.0.clone(),
+            (_, 0 | 1) => format!("{} {}", id.0, id.1),
+            _ if id.2.is_empty() => format!("{} {}", id.0, id.1),
+            _ => format!("{} {} ({})", id.0, id.1, id.2.split('#').next().unwrap_or_default()),
+        }
+    };
+    let mut text = lock.header.trim_end().to_owned() + "\n";
+    for package in lock.packages.values() {
+        text.push_str("\n[[package]]\n");
+        text.push_str(&package.text);
+        if !package.dependencies.is_empty() {
+            let listed: BTreeSet<String> = package.dependencies.iter().map(reference).collect();
+            text.push_str("dependencies = [\n");
+            listed.iter().for_each(|name| text.push_str(&format!(" {name:?},\n")));
+            text.push_str("]\n");
+        }
+    }
+    if !lock.tail.is_empty() {
+        text.push('\n');
+        text.push_str(&lock.tail);
+    }
+    text
+}

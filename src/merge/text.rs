@@ -1,0 +1,99 @@
+//! The line-wise three-way merge, and lists of lines of which both sides may have added some.
+
+use std::ops::Range;
+
+use regex_lite::Regex;
+use similar::{MergeResolution, TextMerge};
+
+use super::Sides;
+
+/// A merged file in pieces: lines that are settled, and those that both sides changed.
+pub(super) enum Hunk<'a> {
+    Settled(Vec<&'a str>),
+    Conflict { base: Vec<&'a str>, ours: Vec<&'a str>, next: Vec<&'a str> },
+}
+
+/// The sides end with newlines and have no other line ends.
+pub(super) fn merge<'a>(lists: &[String], sides: Sides<'a>) -> Vec<Hunk<'a>> {
+    let [base, ours, next] = [sides.base, sides.ours, sides.next].map(lines);
+    let patterns: Vec<Regex> = lists.iter().filter_map(|list| Regex::new(list).ok()).collect();
+    let merge = TextMerge::from_lines(sides.base, sides.ours, sides.next);
+    if [merge.base_len(), merge.ours_len(), merge.theirs_len()] != [base.len(), ours.len(), next.len()] {
+        // Lines as similar counts them are not ours, as with a lone carriage return.
+        return vec![Hunk::Conflict { base, ours, next }];
+    }
+    let mut hunks = Vec::new();
+    for region in merge.regions() {
+        let (b, o, n) = (region.base_range(), region.ours_range(), region.theirs_range());
+        hunks.push(match region.resolution() {
+            MergeResolution::Unchanged | MergeResolution::Ours | MergeResolution::Both => {
+                Hunk::Settled(ours[o].to_vec())
+            }
+            MergeResolution::Theirs => Hunk::Settled(next[n].to_vec()),
+            _ => {
+                let list = patterns.iter().find_map(|list| {
+                    let all = [&base[b.clone()], &ours[o.clone()], &next[n.clone()]].concat();
+                    if !all.iter().all(|line| list.is_match(line.trim_end_matches('\n'))) {
+                        return None;
+                    }
+                    let sorted = run(list, &base, &b).is_sorted() && run(list, &next, &n).is_sorted();
+                    union(&base[b.clone()], &ours[o.clone()], &next[n.clone()], sorted)
+                });
+                match list {
+                    Some(lines) => Hunk::Settled(lines),
+                    None => Hunk::Conflict { base: base[b].to_vec(), ours: ours[o].to_vec(), next: next[n].to_vec() },
+                }
+            }
+        });
+    }
+    hunks
+}
+
+/// The text, each conflict as `choose` says.
+pub(super) fn assemble<'a>(hunks: &[Hunk<'a>], choose: impl Fn(&Hunk<'a>) -> String) -> String {
+    hunks.iter().map(|hunk| if let Hunk::Settled(lines) = hunk { lines.concat() } else { choose(hunk) }).collect()
+}
+
+/// A conflict with diff3 markers.
+pub(super) fn marked(hunk: &Hunk<'_>) -> String {
+    match hunk {
+        Hunk::Settled(lines) => lines.concat(),
+        Hunk::Conflict { base, ours, next } => format!(
+            "<<<<<<< yours\n{}||||||| previous template\n{}=======\n{}>>>>>>> new template\n",
+            ours.concat(),
+            base.concat(),
+            next.concat()
+        ),
+    }
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.split_inclusive('\n').collect()
+}
+
+/// The lines of the list around a hunk: they tell whether it is kept sorted.
+fn run<'a, 'l>(list: &Regex, lines: &'l [&'a str], hunk: &Range<usize>) -> &'l [&'a str] {
+    let fits = |line: &&&str| list.is_match(line.trim_end_matches('\n'));
+    let before = lines[..hunk.start].iter().rev().take_while(fits).count();
+    let after = lines[hunk.end..].iter().take_while(fits).count();
+    &lines[hunk.start - before..hunk.end + after]
+}
+
+/// Both sides' additions and removals. None when both put something else in the place of one line: keeping both would
+/// keep one thing twice.
+fn union<'a>(base: &[&'a str], ours: &[&'a str], next: &[&'a str], sorted: bool) -> Option<Vec<&'a str>> {
+    let added = |side: &[&'a str], other: &[&'a str]| -> Vec<&'a str> {
+        side.iter().filter(|line| !base.contains(line) && !other.contains(line)).copied().collect()
+    };
+    let removed_by_both = base.iter().any(|line| !ours.contains(line) && !next.contains(line));
+    if removed_by_both && !added(ours, next).is_empty() && !added(next, ours).is_empty() {
+        return None;
+    }
+    let mut lines: Vec<&str> =
+        ours.iter().filter(|line| next.contains(line) || !base.contains(line)).copied().collect();
+    lines.extend(added(next, ours));
+    if sorted {
+        lines.sort_unstable();
+    }
+    Some(lines)
+}
