@@ -82,22 +82,20 @@ impl Lock {
     /// # Errors
     /// Anything that this version could not have written.
     pub fn parse(origin: &str, text: &str) -> Result<Self, LockError> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
         if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
             return Err(LockError::Markers);
         }
         let malformed = |error: serde_saphyr::Error| LockError::Malformed(error.without_snippet().to_string());
-        let Format { format } = serde_saphyr::from_str(text).map_err(malformed)?;
-        if format > FORMAT {
-            return Err(LockError::Newer(format));
+        // Before the rest is read: what a newer format holds cannot be known.
+        let written =
+            text.lines().find_map(|line| line.strip_prefix("format:")).and_then(|text| text.trim().parse().ok());
+        if let Some(newer) = written.filter(|format| *format > FORMAT) {
+            return Err(LockError::Newer(newer));
         }
         let read: LockDocument = serde_saphyr::from_str(text).map_err(malformed)?;
         let spec = Spec::resolve(read.spec)
             .map_err(|problems| LockError::Malformed(SpecError::new(Some(origin), "", problems).to_string()))?;
-        Ok(Self { format, templates: read.templates, conflicts: read.conflicts, spec, files: read.files })
+        Ok(Self { format: FORMAT, templates: read.templates, conflicts: read.conflicts, spec, files: read.files })
     }
 
     pub fn to_yaml(&self) -> String {

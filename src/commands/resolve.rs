@@ -109,8 +109,8 @@ fn merge_branches(
     }
     let text = merged_spec(tree)?;
     let document = SpecDocument::parse(SPEC_FILE, &text)?;
-    let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
-    let text = edit(&text, &edits(&text, &spec)?)
+    let spec = Spec::resolve(document.clone()).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
+    let text = edit(&text, &edits(&document, &spec)?)
         .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
     let set = set_of(sets, &ours.lock.templates)?;
     let next = render(&spec, &set)?;

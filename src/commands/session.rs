@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use serde_json::Value;
+use serde::Serialize;
 
 use super::{Exit, Failure};
 use crate::cli::Global;
@@ -147,7 +147,7 @@ impl<'a> Session<'a> {
         self.check_destruction(&spec, options.allow_destructive)?;
         self.check_conflicts()?;
 
-        let text = edit(&self.text, &edits(&self.text, &spec)?)
+        let text = edit(&self.text, &edits(&self.document, &spec)?)
             .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
         let (base, set) = match options.upgrade_to {
             Some(set) => {
@@ -248,27 +248,33 @@ fn read_spec(tree: &Worktree) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// What leads from the text of a spec to a spec: entries of its maps that come and go. Whatever else the user wrote
-/// stays as he wrote it.
-pub(super) fn edits(text: &str, spec: &Spec) -> Result<Vec<Edit>, Failure> {
-    let failed = |error: String| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}"));
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let was: Value = serde_saphyr::from_str(text).map_err(|error| failed(error.to_string()))?;
-    let wanted = serde_json::to_value(spec).map_err(|error| failed(error.to_string()))?;
+/// What leads from the document that was written to a spec: entries of its maps that come and go. Whatever else the user
+/// wrote stays as he wrote it.
+pub(super) fn edits(written: &SpecDocument, spec: &Spec) -> Result<Vec<Edit>, Failure> {
     let mut edits = Vec::new();
-    for section in ["environments", "entities", "handlers", "changesets"] {
-        let entries = |value: &Value| value[section].as_object().cloned().unwrap_or_default();
-        let (was, wanted) = (entries(&was), entries(&wanted));
-        for (key, value) in &wanted {
-            if !was.contains_key(key) {
-                edits.push(Edit { path: vec![section.to_owned(), key.clone()], value: Some(value.clone()) });
-            }
-        }
-        for key in was.keys().filter(|key| !wanted.contains_key(*key)) {
-            edits.push(Edit { path: vec![section.to_owned(), key.clone()], value: None });
-        }
-    }
+    map_edits("environments", &written.environments, &spec.environments, &mut edits)?;
+    map_edits("entities", &written.entities, &spec.entities, &mut edits)?;
+    map_edits("handlers", &written.handlers, &spec.handlers, &mut edits)?;
+    map_edits("changesets", &written.changesets, &spec.changesets, &mut edits)?;
     Ok(edits)
+}
+
+fn map_edits<K: Ord + ToString, W, S: Serialize>(
+    section: &str,
+    written: &BTreeMap<K, W>,
+    wanted: &BTreeMap<K, S>,
+    edits: &mut Vec<Edit>,
+) -> Result<(), Failure> {
+    let path = |key: &K| vec![section.to_owned(), key.to_string()];
+    for (key, value) in wanted.iter().filter(|(key, _)| !written.contains_key(*key)) {
+        let value = serde_json::to_value(value)
+            .map_err(|error| Failure::Failed(format!("cannot write `{section}.{}`: {error}", key.to_string())))?;
+        edits.push(Edit { path: path(key), value: Some(value) });
+    }
+    for key in written.keys().filter(|key| !wanted.contains_key(*key)) {
+        edits.push(Edit { path: path(key), value: None });
+    }
+    Ok(())
 }
 
 /// What the user has edited and not committed is not touched: he could not get it back from git.
