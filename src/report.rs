@@ -145,7 +145,7 @@ fn print_diff(change: &Change, out: &mut impl Write) -> io::Result<()> {
     let mode = if change.executable { "100755" } else { "100644" };
     let path = &change.path;
     let before = change.ours.as_deref().map(String::from_utf8_lossy);
-    write!(out, "diff --git a/{path} b/{path}\n")?;
+    writeln!(out, "diff --git a/{path} b/{path}")?;
     match (&before, &change.text) {
         (None, _) => writeln!(out, "new file mode {mode}\n--- /dev/null\n+++ b/{path}")?,
         (Some(_), None) => writeln!(out, "deleted file mode {mode}\n--- a/{path}\n+++ /dev/null")?,

@@ -57,7 +57,10 @@ fn merge_lines(format: Format, lists: &[String], sides: Sides<'_>) -> Merged {
     if sides.ours == sides.base {
         return Merged::Clean(sides.next.to_owned());
     }
-    let hunks = text::merge(lists, sides);
+    let mut hunks = text::merge(lists, sides);
+    if matches!(format, Format::Rust | Format::Other) {
+        text::settle_additions(&mut hunks);
+    }
     let conflicts = hunks.iter().any(|hunk| matches!(hunk, Hunk::Conflict { .. }));
     if !conflicts {
         let text = text::assemble(&hunks, text::marked);

@@ -1,1 +1,726 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const BASE_YAML: &str = include_str!("../../tests/merge/base.yaml");
+const CI: &str = include_str!("../../tests/merge/ci.yaml");
+const CARGO: &str = include_str!("../../tests/merge/Cargo.toml");
+const README: &str = include_str!("../../tests/merge/README.md");
+const LIB: &str = include_str!("../../tests/merge/lib.rs");
+const APP: &str = include_str!("../../tests/merge/app.rs");
+const KUSTOMIZATION: &str = include_str!("../../tests/merge/kustomization.yaml");
+const DEPLOYMENT: &str = include_str!("../../tests/merge/deployment.yaml");
+
+fn lists() -> Vec<String> {
+    [r"^(pub )?mod \w+;$", r"^\| .* \|$", r"^          - [a-z0-9-]+$"].map(str::to_owned).to_vec()
+}
+
+fn run(path: &str, base: &str, ours: &str, next: &str) -> Merged {
+    merge(path, &lists(), Sides { base, ours, next })
+}
+
+#[track_caller]
+fn clean(path: &str, base: &str, ours: &str, next: &str, result: &str) {
+    assert_eq!(run(path, base, ours, next), Merged::Clean(result.to_owned()));
+}
+
+#[track_caller]
+fn conflict(path: &str, base: &str, ours: &str, next: &str, result: &str) {
+    assert_eq!(run(path, base, ours, next), Merged::Conflict(result.to_owned()));
+}
+
+#[test]
+fn one_side_alone_wins() {
+    clean("a", "1\n", "2\n", "1\n", "2\n");
+    clean("a", "1\n", "1\n", "2\n", "2\n");
+    clean("a", "1\n", "2\n", "2\n", "2\n");
+}
+
+#[test]
+fn a_deletion_never_takes_what_the_user_wrote() {
+    let conflict_of = |ours: &str| matches!(run("a", "1\n2\n3\n4\n5\n", ours, "1\n5\n"), Merged::Conflict(_));
+    assert!(conflict_of("1\n2\nuser\n3\n4\n5\n"));
+    assert!(conflict_of("1\n2\n3 changed\n4\n5\n"));
+    conflict(
+        "a",
+        "1\n2\n3\n",
+        "1\n2 mine\n3\n",
+        "1\n3\n",
+        "1\n<<<<<<< yours\n2 mine\n||||||| previous template\n2\n=======\n>>>>>>> new template\n3\n",
+    );
+}
+
+#[test]
+fn an_addition_beside_a_changed_line_stays_beside_it() {
+    clean("a.md", "1\n2\n", "1\n2\nmine\n", "1\n2 new\n", "1\n2 new\nmine\n");
+    clean("a.md", "1\n2\n", "1\n2 mine\n", "1\nnew\n2\n", "1\nnew\n2 mine\n");
+    assert!(matches!(run("a.md", "1\n2\n", "1\n2\nmine\n", "1\n"), Merged::Conflict(_)));
+    assert!(matches!(run("a.md", "1\n2\n", "1\n2\nmine\n", "1\n2 new\nnew\n"), Merged::Conflict(_)));
+}
+
+#[test]
+fn line_ends_mark_and_missing_newline_are_the_users() {
+    clean("a", "1\n2\n3\n", "1 mine\r\n2\r\n3\r\n", "1\n2\n3 new\n", "1 mine\r\n2\r\n3 new\r\n");
+    clean("a", "1\n2\n3\n", "\u{feff}1\n2\n3", "1\n2\n3\n4\n", "\u{feff}1\n2\n3\n4");
+    clean("a", "1\n2\n", "1\r\n2\r\n", "1\n2\n3\n", "1\r\n2\r\n3\r\n");
+    assert!(
+        matches!(run("a", "1\n2\n", "1\r\nx\r\n", "1\ny\n"), Merged::Conflict(text) if text.matches("\r\n").count() == text.matches('\n').count())
+    );
+}
+
+#[test]
+fn lists_keep_the_additions_of_both() {
+    clean(
+        "lib.rs",
+        "mod a;\nmod c;\n",
+        "mod a;\nmod c;\nmod x;\n",
+        "mod a;\nmod c;\nmod d;\n",
+        "mod a;\nmod c;\nmod d;\nmod x;\n",
+    );
+    clean(
+        "lib.rs",
+        "mod c;\nmod a;\n",
+        "mod c;\nmod a;\nmod x;\n",
+        "mod c;\nmod a;\nmod d;\n",
+        "mod c;\nmod a;\nmod x;\nmod d;\n",
+    );
+    clean("lib.rs", "mod a;\nmod b;\n", "mod a;\n", "mod a;\nmod b;\nmod d;\n", "mod a;\nmod d;\n");
+    assert!(matches!(run("lib.rs", "mod a;\n", "pub mod a;\n", "pub(crate) mod a;\n"), Merged::Conflict(_)));
+}
+
+#[test]
+fn a_clean_merge_that_does_not_parse_is_a_conflict() {
+    let base = "fn a() {\n    one();\n}\n\nfn b() {}\n";
+    let ours = "fn a() {\n    one();\n}\n\nfn b() {}\n\nfn c() {}\n";
+    let next = "fn c() {}\n\nfn a() {\n    one();\n}\n\nfn b() {}\n";
+    assert!(matches!(run("x.rs", base, ours, next), Merged::Conflict(text) if text.matches("fn c()").count() == 2));
+    let base = "a: 1\nb: 2\nc: 3\nd: 4\n";
+    assert!(matches!(run("x.yaml", base, &format!("x: 1\n{base}"), &format!("{base}x: 2\n")), Merged::Conflict(_)));
+    clean("x.yaml", base, &format!("x: 1\n{base}"), &format!("{base}x: 1\n"), &format!("x: 1\n{base}"));
+}
+
+#[test]
+fn yaml_is_merged_by_keys_and_items() {
+    // Both add behind the same entry; comments stay, also those that came with the template's.
+    clean(
+        "x.yaml",
+        "a:\n  x: 1\n",
+        "a:\n  x: 1\n  # mine\n  y: 2\n",
+        "a:\n  x: 1\n  # theirs\n  z: 3\n",
+        "a:\n  x: 1\n  # mine\n  y: 2\n  # theirs\n  z: 3\n",
+    );
+    clean("x.yaml", "a: [1, 2]\n", "a: [1, 2, 9] # mine\n", "a: [1, 2, 3]\n", "a: [1, 2, 3, 9] # mine\n");
+    clean("x.yaml", "a: [1, 2]\n", "a: [1, 2, 9]\n", "a: [2]\n", "a: [2, 9]\n");
+    clean("x.yaml", "- a\n- b\n", "- a\n- b\n- mine\n", "- a\n- new\n", "- a\n- new\n- mine\n");
+    clean(
+        "x.yaml",
+        "a:\n  m: 0440\n",
+        "a:\n  m: 0440\n  x: 1\n",
+        "a:\n  m: 0440\n  n: 0440\n",
+        "a:\n  m: 0440\n  n: 0440\n  x: 1\n",
+    );
+    clean(
+        "x.yaml",
+        "a: 1\n---\nb:\n  - 1\n",
+        "a: 1\n---\nb:\n  - 1\n  - 9\n",
+        "a: 1\n---\nb:\n  - 1\n  - 2\n",
+        "a: 1\n---\nb:\n  - 1\n  - 9\n  - 2\n",
+    );
+    for (base, ours, next) in [
+        ("a: 1\n", "a: 2\n", "a: 3\n"),
+        ("a: 1\nb: 1\n", "b: 1\n", "a: 3\nb: 1\n"),
+        ("a: 1\nb: 1\n", "a: 2\nb: 1\n", "b: 1\n"),
+        ("a:\n  - x\n", "a:\n  - mine\n", "a:\n  - new\n"),
+        ("a:\n  - x\n  - y\n", "a:\n  - y\n", "a:\n  - new\n  - y\n"),
+        ("a:\n  - name: x\n    v: 1\n", "a:\n  - name: x\n    v: 2\n", "a:\n  - name: x\n    v: 3\n"),
+    ] {
+        assert!(matches!(run("x.yaml", base, ours, next), Merged::Conflict(_)), "{base}{ours}{next}");
+    }
+}
+
+#[test]
+fn toml_is_merged_by_keys_and_items() {
+    clean(
+        "Cargo.toml",
+        "[a]\nx = { version = \"1\", features = [\"a\"] }\n",
+        "[a]\nx = { version = \"1\", features = [\"a\", \"mine\"] } # mine\n",
+        "[a]\nx = { version = \"2\", features = [\"a\", \"new\"] }\n",
+        "[a]\nx = { version = \"2\", features = [\"a\", \"mine\", \"new\"] } # mine\n",
+    );
+    clean(
+        "x.toml",
+        "[a]\nb = 1\nd = 2\n",
+        "[a]\nb = 1\nd = 2\nx = 3\n",
+        "[a]\nb = 1\nd = 2\ne = 3\n",
+        "[a]\nb = 1\nd = 2\ne = 3\nx = 3\n",
+    );
+    clean(
+        "x.toml",
+        "a = [\n  1, # one\n  2,\n]\n",
+        "a = [\n  1, # one\n  2,\n  9, # mine\n]\n",
+        "a = [\n  1, # one\n  2,\n  3,\n]\n",
+        "a = [\n  1, # one\n  2,\n  3,\n  9, # mine\n]\n",
+    );
+    clean(
+        "x.toml",
+        "[a]\nx = 1\n",
+        "[a]\nx = 1\n\n[mine]\ny = 1\n",
+        "[a]\nx = 1\n\n# why\n[new]\ny = 1\n",
+        "[a]\nx = 1\n\n[mine]\ny = 1\n\n# why\n[new]\ny = 1\n",
+    );
+    let bumped = "[dependencies]\na = \"2\"\n";
+    let with = |version: u8| format!("[dependencies]\na = {{ version = \"{version}\", features = [\"x\"] }}\n");
+    clean("Cargo.toml", "[dependencies]\na = \"1\"\n", &with(1), bumped, &with(2));
+    clean("Cargo.toml", "[dependencies]\na = \"1\"\n", bumped, &with(1), &with(2));
+    assert!(matches!(run("x.toml", "a = 1\n", "a = 2\n", "a = 3\n"), Merged::Conflict(_)));
+    assert_eq!(toml::comments("# a\nb = \"#\" # c\nd = '''\n# no\n''' # e\n"), ["# a", "# c", "# e"]);
+}
+
+type Replace = (&'static str, &'static str);
+
+/// What users do to their files while the template changes nearby.
+const EVERYDAY: &[(&str, &str, Replace, Replace)] = &[
+    // Both append to a map of maps.
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        (
+            "    handler: delete_currency\n",
+            "    handler: delete_currency\n  mine:\n    method: GET\n    path: /mine\n    handler: mine\n",
+        ),
+        (
+            "    handler: delete_currency\n",
+            "    handler: delete_currency\n  list_cities:\n    method: GET\n    path: /api/v1/cities\n    handler: list_cities\n",
+        ),
+    ),
+    // The user adds a key where the template adds one.
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  max_connections: 10000\n", "  max_connections: 10000\n  mine: 1\n"),
+        ("  max_connections: 10000\n", "  max_connections: 10000\n  keep_alive: 5s\n"),
+    ),
+    // A comment where the template adds a key.
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  max_connections: 10000\n", "  # enough for us\n  max_connections: 10000\n"),
+        ("  max_connections: 10000\n", "  max_connections: 10000\n  keep_alive: 5s\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  max_connections: 10000\n", "  max_connections: 10000 # enough for us\n"),
+        ("  max_connections: 10000\n", "  max_connections: 10000\n  keep_alive: 5s\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  max_connections: 10000\n", "  max_connections: 500\n"),
+        ("  max_connections: 10000\n", "  max_connections: 10000\n  keep_alive: 5s\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  max_connections: 10000\n", "  max_connections: 500\n"),
+        ("  max_body_bytes: 1048576\n", "  max_body_bytes: 2097152\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  max_connections: 10000\n", ""),
+        ("  max_connections: 10000\n", "  max_connections: 10000\n  keep_alive: 5s\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  workers: 4\n  queue: 1000\n", "  queue: 1000\n  workers: 4\n"),
+        ("  task_timeout: 20s\n", "  task_timeout: 30s\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  workers: 4\n  queue: 1000\n", "  queue: 1000\n  workers: 8\n"),
+        ("  queue: 1000\n", "  queue: 2000\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  db_duration: true\n", "  db_duration: false\n"),
+        ("  db_calls: true\n  db_duration: true\n", "  db_calls: true\n  db_duration: true\n  queue_length: true\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  pool:\n    max: 16\n    acquire_timeout: 250ms\n", "  pool: { max: 16, acquire_timeout: 250ms }\n"),
+        ("    max: 16\n", "    max: 32\n"),
+    ),
+    ("config/base.yaml", BASE_YAML, ("  level: info\n", "  level: debug\n"), ("  level: info\n", "  level: warn\n")),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  listen: \"0.0.0.0:9090\"\n", "  listen: '0.0.0.0:9090'\n"),
+        ("  readyz_needs_database: true\n", "  readyz_needs_database: true\n  pprof: false\n"),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("  factorial:\n    method: POST\n    path: /api/v1/factorials\n    handler: factorial\n", ""),
+        (
+            "handlers:\n  factorial:\n",
+            "handlers:\n  alpha:\n    method: GET\n    path: /a\n    handler: alpha\n  factorial:\n",
+        ),
+    ),
+    (
+        "config/base.yaml",
+        BASE_YAML,
+        ("    path: /api/v1/factorials\n", "    path: /factorials\n    timeout: 3s\n"),
+        ("    path: /api/v1/factorials\n", "    path: /api/v1/factorials\n    max_body_bytes: 100\n"),
+    ),
+    // CI: steps, lists, actions pinned anew.
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("      - run: cargo test --locked\n", "      - run: cargo test --locked\n      - run: make smoke\n"),
+        ("      - run: cargo test --locked\n", "      - run: cargo test --locked\n      - run: cargo audit\n"),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("      - run: cargo fmt --check\n", "      # ours is strict\n      - run: cargo fmt --check\n"),
+        (
+            "      - uses: Swatinem/rust-cache@e18b497796c12c097a38f9edb9d0641fb99eee32 # v2.9.1\n",
+            "      - uses: Swatinem/rust-cache@aaaaaaaaaaaa2c097a38f9edb9d0641fb99eee32 # v2.9.2\n",
+        ),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("      - run: cargo fmt --check\n", ""),
+        (
+            "      - run: cargo clippy --locked --all-targets -- --deny warnings\n",
+            "      - run: cargo clippy --locked --all-targets --all-features -- --deny warnings\n",
+        ),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("          - prod\n", "          - prod\n          - qa\n"),
+        ("          - prod\n", "          - prod\n          - staging\n"),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        (
+            "          - dev\n          - prod\n          - test\n",
+            "          - test\n          - prod\n          - dev\n",
+        ),
+        ("          - prod\n", "          - prod\n          - staging\n"),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("    branches: [main]\n", "    branches: [main, develop]\n"),
+        ("    branches: [main]\n", "    branches: [main]\n    tags: [v*]\n"),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("    branches: [main]\n", "    branches: [main, develop]\n"),
+        ("    branches: [main]\n", "    branches: [main, release]\n"),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("permissions: {}\n", "permissions:\n  contents: read\n"),
+        (
+            "permissions: {}\n\nconcurrency:\n",
+            "permissions: {}\n\ndefaults:\n  run:\n    shell: bash\n\nconcurrency:\n",
+        ),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("    timeout-minutes: 30\n", "    timeout-minutes: 60\n"),
+        (
+            "    runs-on: ubuntu-24.04\n    timeout-minutes: 30\n",
+            "    runs-on: ubuntu-26.04\n    timeout-minutes: 30\n",
+        ),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("      REQUIRE_DATABASE: \"1\"\n", "      REQUIRE_DATABASE: \"1\"\n      RUST_LOG: debug\n"),
+        ("      REQUIRE_DATABASE: \"1\"\n", "      REQUIRE_DATABASE: \"1\"\n      RUST_BACKTRACE: \"1\"\n"),
+    ),
+    (
+        ".github/workflows/ci.yaml",
+        CI,
+        ("        image: postgres:17\n", "        image: postgres:18\n"),
+        ("        image: postgres:17\n", "        image: postgres:17.2\n"),
+    ),
+    // Cargo.toml.
+    (
+        "Cargo.toml",
+        CARGO,
+        ("uuid = {", "ulid = \"1\"\nuuid = {"),
+        ("tracing-subscriber = { version = \"0.3.23\"", "tracing-subscriber = { version = \"0.3.24\""),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("uuid = { version = \"1.29.3\"", "zeta = \"1\"\nuuid = { version = \"1.29.3\""),
+        ("uuid = { version = \"1.29.3\"", "uuid = { version = \"1.30.0\""),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("features = [\"macros\", \"net\", ", "features = [\"fs\", \"macros\", \"net\", "),
+        ("tokio = { version = \"1.54.1\"", "tokio = { version = \"1.55.0\""),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("\"signal\", \"sync\", \"time\"] }\n", "\"signal\", \"sync\", \"time\", \"fs\"] }\n"),
+        ("\"signal\", \"sync\", \"time\"] }\n", "\"signal\", \"sync\", \"time\", \"process\"] }\n"),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("serde_json = \"1.0.154\"\n", "serde_json = { version = \"1.0.154\", features = [\"raw_value\"] }\n"),
+        ("serde_json = \"1.0.154\"\n", "serde_json = \"1.0.155\"\n"),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("version = \"0.1.0\"\n", "version = \"1.4.0\"\n"),
+        ("description = \"My service\"\n", "description = \"My other service\"\n"),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("use_self = \"warn\"\n", "use_self = \"warn\"\nwildcard_imports = \"warn\"\n"),
+        ("use_self = \"warn\"\n", "use_self = \"warn\"\nunwrap_in_result = \"warn\"\n"),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("[profile.dev]\n", "[features]\nextra = []\n\n[profile.dev]\n"),
+        ("[profile.dev]\n", "[lints.rustdoc]\nbroken = \"warn\"\n\n[profile.dev]\n"),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("anyhow = \"1.0.104\"\n", "# pinned by us\nanyhow = \"1.0.104\"\n"),
+        ("anyhow = \"1.0.104\"\n", "anyhow = \"1.0.105\"\n"),
+    ),
+    (
+        "Cargo.toml",
+        CARGO,
+        ("codegen-units = 16\nlto = false\n", "codegen-units = 16\nlto = false\ndebug = 1\n"),
+        ("codegen-units = 16\nlto = false\n", "codegen-units = 32\nlto = false\nincremental = true\n"),
+    ),
+    // Rust.
+    (
+        "src/lib.rs",
+        LIB,
+        ("pub mod build;\n", "pub mod build;\npub mod mine;\n"),
+        ("pub mod build;\n", "pub mod build;\npub mod cache;\n"),
+    ),
+    ("src/lib.rs", LIB, ("pub mod db;\n", "mod db;\n"), ("pub mod db;\n", "pub mod db;\npub mod cache;\n")),
+    (
+        "src/lib.rs",
+        LIB,
+        ("pub mod server;\npub mod middleware;\n", "pub mod middleware;\npub mod server;\n"),
+        ("pub mod middleware;\n", "pub mod middleware;\npub mod limits;\n"),
+    ),
+    (
+        "src/app.rs",
+        APP,
+        ("    pub workers: Workers,\n}", "    pub workers: Workers,\n    pub mine: Mine,\n}"),
+        ("    pub draining: Arc<Draining>,\n", "    pub draining: Arc<Draining>,\n    pub cache: Cache,\n"),
+    ),
+    (
+        "src/app.rs",
+        APP,
+        ("    pub workers: Workers,\n}", "    pub workers: Workers,\n    pub mine: Mine,\n}"),
+        ("    pub workers: Workers,\n}", "    pub workers: Workers,\n    pub cache: Cache,\n}"),
+    ),
+    (
+        "src/app.rs",
+        APP,
+        (
+            "        .layer(from_fn_with_state(state.clone(), middleware::observe))\n",
+            "        .layer(mine())\n        .layer(from_fn_with_state(state.clone(), middleware::observe))\n",
+        ),
+        ("        .fallback(async || AppError::NotFound)\n", "        .fallback(async || AppError::Absent)\n"),
+    ),
+    // README.
+    (
+        "README.md",
+        README,
+        ("| `/api/v1/factorials` | POST |\n", "| `/api/v1/factorials` | POST |\n| `/mine` | GET |\n"),
+        ("| `/api/v1/factorials` | POST |\n", "| `/api/v1/factorials` | POST |\n| `/api/v1/hello` | GET |\n"),
+    ),
+    (
+        "README.md",
+        README,
+        ("| prod | 2 | external | existing | prod |\n", "| prod | 4 | external | existing | prod |\n"),
+        (
+            "| prod | 2 | external | existing | prod |\n",
+            "| prod | 2 | external | existing | prod |\n| staging | 2 | external | existing | test |\n",
+        ),
+    ),
+    (
+        "README.md",
+        README,
+        ("| dev | 1 | in-cluster | file | dev,testdata |\n", ""),
+        (
+            "| prod | 2 | external | existing | prod |\n",
+            "| prod | 2 | external | existing | prod |\n| staging | 2 | external | existing | test |\n",
+        ),
+    ),
+    (
+        "README.md",
+        README,
+        (
+            "An HTTP service in Rust (axum) over PostgreSQL, generated by appgen and yours to change.\n",
+            "The best service.\n",
+        ),
+        ("generated by appgen and yours to change.\n", "made by appgen and yours to change.\n"),
+    ),
+    (
+        "README.md",
+        README,
+        (
+            "- **Offline images**: `cargo vendor` before `deploy/scripts/build`.\n",
+            "- **Offline images**: `cargo vendor` before `deploy/scripts/build`.\n\n## Ours\n",
+        ),
+        (
+            "- **Offline images**: `cargo vendor` before `deploy/scripts/build`.\n",
+            "- **Offline images**: `cargo vendor` first.\n",
+        ),
+    ),
+    // Kustomize.
+    (
+        "deploy/kustomize/base/kustomization.yaml",
+        KUSTOMIZATION,
+        ("  - migrate-job.yaml\n", "  - migrate-job.yaml\n  - hpa.yaml\n"),
+        ("  - migrate-job.yaml\n", "  - migrate-job.yaml\n  - service-monitor.yaml\n"),
+    ),
+    (
+        "deploy/kustomize/base/kustomization.yaml",
+        KUSTOMIZATION,
+        ("  - pdb.yaml\n", ""),
+        ("  - migrate-job.yaml\n", "  - migrate-job.yaml\n  - service-monitor.yaml\n"),
+    ),
+    (
+        "deploy/kustomize/base/kustomization.yaml",
+        KUSTOMIZATION,
+        (
+            "      - LIQUIBASE_COMMAND_USERNAME=my_service\n",
+            "      - LIQUIBASE_COMMAND_USERNAME=my_service\n      - MINE=1\n",
+        ),
+        (
+            "      - LIQUIBASE_COMMAND_USERNAME=my_service\n",
+            "      - LIQUIBASE_COMMAND_USERNAME=my_service\n      - LIQUIBASE_LOG_LEVEL=INFO\n",
+        ),
+    ),
+    (
+        "deploy/kustomize/base/deployment.yaml",
+        DEPLOYMENT,
+        (
+            "              value: /run/secrets/my-service/db_password\n",
+            "              value: /run/secrets/my-service/db_password\n            - name: MINE\n              value: \"1\"\n",
+        ),
+        (
+            "              value: /run/secrets/my-service/db_password\n",
+            "              value: /run/secrets/my-service/db_password\n            - name: APP__NEW\n              value: \"1\"\n",
+        ),
+    ),
+    (
+        "deploy/kustomize/base/deployment.yaml",
+        DEPLOYMENT,
+        (
+            "              cpu: 100m\n              memory: 64Mi\n",
+            "              cpu: 200m\n              memory: 128Mi\n",
+        ),
+        (
+            "              memory: 64Mi\n            limits:\n",
+            "              memory: 64Mi\n              ephemeral-storage: 1Gi\n            limits:\n",
+        ),
+    ),
+    (
+        "deploy/kustomize/base/deployment.yaml",
+        DEPLOYMENT,
+        (
+            "            periodSeconds: 10\n            timeoutSeconds: 2\n",
+            "            periodSeconds: 30\n            timeoutSeconds: 5\n",
+        ),
+        (
+            "            timeoutSeconds: 2\n            failureThreshold: 3\n          readinessProbe:\n",
+            "            timeoutSeconds: 2\n            failureThreshold: 3\n            terminationGracePeriodSeconds: 10\n          readinessProbe:\n",
+        ),
+    ),
+    (
+        "deploy/kustomize/base/deployment.yaml",
+        DEPLOYMENT,
+        ("            sizeLimit: 64Mi\n", "            sizeLimit: 1Gi\n        - name: mine\n          emptyDir: {}\n"),
+        (
+            "            sizeLimit: 64Mi\n",
+            "            sizeLimit: 64Mi\n        - name: cache\n          emptyDir: {}\n",
+        ),
+    ),
+    (
+        "deploy/kustomize/base/deployment.yaml",
+        DEPLOYMENT,
+        (
+            "        prometheus.io/scrape: \"true\"\n",
+            "        mine/annotation: x\n        prometheus.io/scrape: \"true\"\n",
+        ),
+        (
+            "        prometheus.io/scrape: \"true\"\n        prometheus.io/port: \"9090\"\n        prometheus.io/path: /metrics\n",
+            "",
+        ),
+    ),
+];
+
+#[test]
+fn everyday_edits_seldom_conflict() {
+    let mut conflicts = Vec::new();
+    for (index, (path, base, ours, next)) in EVERYDAY.iter().enumerate() {
+        let [mine, new] = [ours, next].map(|(from, to)| {
+            assert_eq!(base.matches(from).count().min(1), 1, "{path}: {from}");
+            base.replacen(from, to, 1)
+        });
+        let result = run(path, base, &mine, &new);
+        if std::env::var_os("SHOW").is_some() {
+            let (Merged::Clean(text) | Merged::Conflict(text)) = &result;
+            let diff = similar::TextDiff::from_lines(mine.as_str(), text.as_str());
+            eprintln!("--- {index} {path}\n{}", diff.unified_diff().context_radius(3));
+        }
+        if let Merged::Conflict(_) = result {
+            conflicts.push((index, *path, ours.1));
+        }
+    }
+    eprintln!("{} of {}: {conflicts:#?}", conflicts.len(), EVERYDAY.len());
+}
+
+/// A random edit of a text's lines. What is new carries a number, so that it can be found again.
+#[derive(Debug, Clone)]
+enum Random {
+    Insert(prop::sample::Index, &'static str),
+    Delete(prop::sample::Index),
+    Append(prop::sample::Index, &'static str),
+    Duplicate(prop::sample::Index),
+    Swap(prop::sample::Index),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Random>> {
+    let line = prop::sample::select(vec![
+        "# note @",
+        "  key@: 1",
+        "      - item-@",
+        "key@ = 1",
+        "pub mod m@;",
+        "| row @ | x |",
+        "// note @",
+        "[t@]",
+        "text @",
+        "    run: |",
+        "",
+        "]",
+        "}",
+        "  - name: n@",
+        "    - {a: @}",
+        "f@ = [\"#\", 'x'] # y",
+    ]);
+    let edit = prop_oneof![
+        4 => (any::<prop::sample::Index>(), line).prop_map(|(at, line)| Random::Insert(at, line)),
+        2 => any::<prop::sample::Index>().prop_map(Random::Delete),
+        1 => (any::<prop::sample::Index>(), prop::sample::select(vec![" # @", "@", " @ |"])).prop_map(|(at, end)| Random::Append(at, end)),
+        1 => any::<prop::sample::Index>().prop_map(Random::Duplicate),
+        1 => any::<prop::sample::Index>().prop_map(Random::Swap),
+    ];
+    prop::collection::vec(edit, 0..8)
+}
+
+/// Edits are near each other: that is where merges are hard.
+fn edited(text: &str, who: &str, window: &prop::sample::Index, edits: &[Random]) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let start = window.index(lines.len());
+    let near = |at: &prop::sample::Index, length: usize| (start + at.index(8)).min(length - 1);
+    for (number, edit) in edits.iter().enumerate() {
+        let number = format!("{who}{number}");
+        match edit {
+            Random::Insert(at, line) => {
+                let at = near(at, lines.len());
+                lines.insert(at, line.replace('@', &number));
+            }
+            Random::Delete(at) if lines.len() > 1 => {
+                let at = near(at, lines.len());
+                lines.remove(at);
+            }
+            Random::Delete(_) => {}
+            Random::Append(at, end) => {
+                let at = near(at, lines.len());
+                lines[at] += &end.replace('@', &number);
+            }
+            Random::Duplicate(at) => {
+                let at = near(at, lines.len());
+                lines.insert(at, lines[at].clone());
+            }
+            Random::Swap(at) => {
+                let at = near(at, lines.len());
+                let other = (at + 1).min(lines.len() - 1);
+                lines.swap(at, other);
+            }
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A user's line is there, or, where values were merged into it, what made it the user's.
+fn kept(line: &str, base: &str, result: &str) -> bool {
+    if base.lines().chain(result.lines()).any(|other| other == line) {
+        return true;
+    }
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.starts_with("user")).map(str::to_owned).collect()
+    };
+    words(line).iter().all(|word| result.contains(word.as_str()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_line_of_the_user_is_in_the_result(
+        file in 0_usize..8,
+        window in any::<prop::sample::Index>(),
+        mine in edits(),
+        new in edits(),
+    ) {
+        let (path, base) = [
+            ("config/base.yaml", BASE_YAML), ("ci.yaml", CI), ("Cargo.toml", CARGO), ("README.md", README),
+            ("src/lib.rs", LIB), ("src/app.rs", APP), ("kustomization.yaml", KUSTOMIZATION), ("deployment.yaml", DEPLOYMENT),
+        ][file];
+        let (ours, next) = (edited(base, "user", &window, &mine), edited(base, "new", &window, &new));
+        let merged = run(path, base, &ours, &next);
+        let (Merged::Clean(text) | Merged::Conflict(text)) = &merged;
+        for line in ours.lines() {
+            prop_assert!(kept(line, base, text), "{line}\n---\n{text}");
+        }
+        if let Merged::Clean(text) = &merged && ours != base {
+            let format = Format::of(path);
+            let accepted = format.accepts(Sides { base, ours: &ours, next: &next }, text);
+            prop_assert!(accepted, "{text}");
+        }
+        prop_assert_eq!(run(path, base, base, &next), Merged::Clean(next.clone()));
+        prop_assert_eq!(run(path, base, &ours, base), Merged::Clean(ours.clone()));
+        // Merging once more changes nothing: what was taken over is not taken over twice.
+        if let Merged::Clean(text) = &merged {
+            prop_assert_eq!(run(path, &next, text, &next), Merged::Clean(text.clone()));
+        }
+    }
+}

@@ -49,6 +49,30 @@ pub(super) fn merge<'a>(lists: &[String], sides: Sides<'a>) -> Vec<Hunk<'a>> {
     hunks
 }
 
+/// Settles conflicts in which one side only added lines beside those that the other one changed.
+pub(super) fn settle_additions(hunks: &mut [Hunk<'_>]) {
+    for hunk in hunks {
+        let Hunk::Conflict { base, ours, next } = hunk else { continue };
+        let settled = beside(base, ours, next).or_else(|| beside(base, next, ours));
+        if let Some(lines) = settled {
+            *hunk = Hunk::Settled(lines);
+        }
+    }
+}
+
+/// `changed` with what `added` has before or behind base. What `changed` has more than base may stand in the same place
+/// and what it has not may be what the addition belonged to; then it is a conflict.
+fn beside<'a>(base: &[&'a str], added: &[&'a str], changed: &[&'a str]) -> Option<Vec<&'a str>> {
+    if base.is_empty() || changed.is_empty() || changed.len() > base.len() {
+        return None;
+    }
+    match (added.strip_prefix(base), added.strip_suffix(base)) {
+        (Some(behind), _) => Some([changed, behind].concat()),
+        (_, Some(before)) => Some([before, changed].concat()),
+        _ => None,
+    }
+}
+
 /// The text, each conflict as `choose` says.
 pub(super) fn assemble<'a>(hunks: &[Hunk<'a>], choose: impl Fn(&Hunk<'a>) -> String) -> String {
     hunks.iter().map(|hunk| if let Hunk::Settled(lines) = hunk { lines.concat() } else { choose(hunk) }).collect()

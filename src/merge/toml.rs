@@ -64,7 +64,31 @@ fn item(item: &Item) -> Value {
 }
 
 fn table(inner: &Table) -> Value {
-    Value::Map(inner.iter().map(|(key, value)| (key.to_owned(), item(value))).collect::<IndexMap<_, _>>())
+    let entry = |(key, value): (&str, &Item)| {
+        let value = match value.as_table_like() {
+            Some(list) if key.ends_with("dependencies") => {
+                Value::Map(list.iter().map(|(key, value)| (key.to_owned(), dependency(value))).collect())
+            }
+            _ => item(value),
+        };
+        (key.to_owned(), value)
+    };
+    Value::Map(inner.iter().map(entry).collect::<IndexMap<_, _>>())
+}
+
+/// In Cargo.toml `a = "1"` says the same as `a = { version = "1" }`: the user adds features, the template a version.
+fn dependency(value: &Item) -> Value {
+    match value.as_str() {
+        Some(_) => Value::Map([("version".to_owned(), item(value))].into_iter().collect()),
+        None => item(value),
+    }
+}
+
+/// What [`dependency`] reads, written out.
+fn with_version(version: &Toml) -> Option<InlineTable> {
+    let mut inner = InlineTable::new();
+    inner.insert("version", version.as_str()?.into());
+    Some(inner)
 }
 
 fn scalar(value: &Toml) -> Value {
@@ -74,7 +98,7 @@ fn scalar(value: &Toml) -> Value {
         Toml::InlineTable(inner) => {
             Value::Map(inner.iter().map(|(key, value)| (key.to_owned(), scalar(value))).collect::<IndexMap<_, _>>())
         }
-        other => Value::Scalar(format!("{} {}", other.type_name(), other.to_string().trim())),
+        other => Value::Scalar(format!("{} {}", other.type_name(), other.clone().decorated("", ""))),
     }
 }
 
@@ -191,13 +215,24 @@ fn change_tables(ours: &mut ArrayOfTables, next: &ArrayOfTables, slots: &[Slot])
 fn change_value(ours: &mut Toml, next: &Toml, change: &Change) -> Option<()> {
     match (change, ours, next) {
         (Change::Keep, ..) => Some(()),
-        (Change::Put, ours, next) => {
+        (Change::Put, ours, next) | (Change::Map(_), ours @ Toml::String(_), next @ Toml::String(_)) => {
             let decor = ours.decor().clone();
             *ours = next.clone();
             *ours.decor_mut() = decor;
             Some(())
         }
         (Change::Map(changes), Toml::InlineTable(ours), Toml::InlineTable(next)) => change_inline(ours, next, changes),
+        (Change::Map(changes), Toml::InlineTable(ours), version) => {
+            change_inline(ours, &with_version(version)?, changes)
+        }
+        (Change::Map(changes), ours, Toml::InlineTable(next)) => {
+            let decor = ours.decor().clone();
+            let mut inner = with_version(ours)?;
+            change_inline(&mut inner, next, changes)?;
+            *ours = Toml::InlineTable(inner);
+            *ours.decor_mut() = decor;
+            Some(())
+        }
         (Change::List(slots), Toml::Array(ours), Toml::Array(next)) => change_array(ours, next, slots),
         _ => None,
     }

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Scalar(String),
-    Map(IndexMap<String, Value>),
-    List(Vec<Value>),
+    Map(IndexMap<String, Self>),
+    List(Vec<Self>),
 }
 
 /// What happens at one place of ours. `Put` takes what next has at the same place.
@@ -19,7 +19,7 @@ pub(super) enum Change {
     Keep,
     Remove,
     Put,
-    Map(Vec<(String, Change)>),
+    Map(Vec<(String, Self)>),
     List(Vec<Slot>),
 }
 
@@ -107,10 +107,12 @@ fn lists(base: &[Value], ours: &[Value], next: &[Value]) -> Result<Change, Clash
             continue;
         }
         let place_of = |wanted: &String| slots.iter().position(|(id, _)| *id == wanted);
-        let at = if sorted {
+        let at = if let Some(gone) = replaces(&base_ids, &next_ids, n).and_then(place_of) {
+            // Behind what took the place together with it.
+            let with = n.checked_sub(1).map(|n| &next_ids[n]).filter(|id| !base_ids.contains(id));
+            with.and_then(place_of).unwrap_or(gone) + 1
+        } else if sorted {
             slots.iter().position(|(other, _)| *other > id).unwrap_or(slots.len())
-        } else if let Some(gone) = replaces(&base_ids, &next_ids, n).and_then(place_of) {
-            gone + 1
         } else if last_common.is_none_or(|last| n > last) {
             slots.len()
         } else {

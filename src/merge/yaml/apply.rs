@@ -19,6 +19,12 @@ pub(super) struct Editor<'text> {
     edits: Vec<(Range<usize>, String)>,
 }
 
+/// An entry or an item of a flow collection, as it shall be written.
+struct Part {
+    range: Range<usize>,
+    text: String,
+}
+
 impl<'text> Editor<'text> {
     /// Both texts end with a newline.
     pub(super) fn new(ours: &'text str, next: &'text str, document: Option<&Node>) -> Self {
@@ -105,7 +111,8 @@ impl<'text> Editor<'text> {
             }
         }
         let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        let sorted = keys.len() > 1 && keys.is_sorted();
+        // A single entry below the root is as sorted as an entry can be; the root of a document has an order of its own.
+        let sorted = keys.is_sorted() && (keys.len() > 1 || column > 0);
         if sorted {
             new.sort_by_key(|entry| &entry.key);
         }
@@ -247,7 +254,11 @@ impl<'text> Editor<'text> {
         column: usize,
     ) -> Result<(), Unfit> {
         let mut new = Vec::new();
-        let mut kept: Vec<Option<Range<usize>>> = entries.iter().map(|entry| Some(entry.start..entry.end())).collect();
+        let part = |entry: &Entry| Part {
+            range: entry.start..entry.end(),
+            text: self.ours[entry.start..entry.end()].to_owned(),
+        };
+        let mut kept: Vec<Option<Part>> = entries.iter().map(|entry| Some(part(entry))).collect();
         for (key, change) in changes {
             let at = entries.iter().position(|entry| entry.key == *key);
             match (change, at) {
@@ -257,12 +268,15 @@ impl<'text> Editor<'text> {
                 (Change::Put, Some(at)) => {
                     let value = flow(self.next, &entry(next, key)?.node).ok_or(Unfit)?;
                     let old = &entries[at];
-                    let span =
-                        if matches!(old.node.kind, Kind::Null) { old.colon..old.colon } else { old.node.span.clone() };
-                    self.edits
-                        .push((span, if matches!(old.node.kind, Kind::Null) { format!(" {value}") } else { value }));
+                    let null = matches!(old.node.kind, Kind::Null);
+                    let key = &self.ours[old.start..if null { old.colon } else { old.node.span.start }];
+                    let space = if null { " " } else { "" };
+                    kept[at] = Some(Part { range: old.start..old.end(), text: format!("{key}{space}{value}") });
                 }
-                (change, Some(at)) => self.inside(&entries[at].node, below(next, key), change, column)?,
+                (change, Some(at)) => {
+                    let old = &entries[at];
+                    kept[at] = Some(self.part(old.start..old.end(), &old.node, below(next, key), change)?);
+                }
             }
         }
         // `key: {}` on a line of its own becomes a block.
@@ -283,17 +297,17 @@ impl<'text> Editor<'text> {
             texts.push((entry.key.as_str(), flow_entry(self.next, entry).ok_or(Unfit)?));
         }
         let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        let sorted = keys.len() > 1 && keys.is_sorted();
+        let sorted = keys.is_sorted();
         let mut placed = Vec::new();
         for (key, text) in texts {
             let at = if sorted { keys.partition_point(|other| *other < key) } else { keys.len() };
             placed.push((at, text));
         }
-        self.flow_parts(ours, &kept, placed)
+        self.flow_parts(ours, &kept, &placed)
     }
 
     fn flow_list(&mut self, node: &Node, ours: &[Item], new: &[Item], slots: &[Slot]) -> Result<(), Unfit> {
-        let mut kept: Vec<Option<Range<usize>>> = vec![None; ours.len()];
+        let mut kept: Vec<Option<Part>> = ours.iter().map(|_| None).collect();
         let mut placed = Vec::new();
         let mut at = 0;
         for slot in slots {
@@ -302,39 +316,43 @@ impl<'text> Editor<'text> {
                     if at > *o {
                         return Err(Unfit);
                     }
-                    kept[*o] = Some(ours[*o].start..ours[*o].end());
                     at = o + 1;
-                    match change {
-                        Change::Keep => {}
+                    let range = ours[*o].start..ours[*o].end();
+                    kept[*o] = Some(match change {
                         Change::Put => {
-                            let value = flow(self.next, &new.get(*n).ok_or(Unfit)?.node).ok_or(Unfit)?;
-                            self.edits.push((ours[*o].node.span.clone(), value));
+                            Part { range, text: flow(self.next, &new.get(*n).ok_or(Unfit)?.node).ok_or(Unfit)? }
                         }
-                        change => self.inside(&ours[*o].node, &new.get(*n).ok_or(Unfit)?.node, change, 0)?,
-                    }
+                        Change::Keep => Part { text: self.ours[range.clone()].to_owned(), range },
+                        change => self.part(range, &ours[*o].node, &new.get(*n).ok_or(Unfit)?.node, change)?,
+                    });
                 }
                 Slot::Next(n) => placed.push((at, flow(self.next, &new[*n].node).ok_or(Unfit)?)),
             }
         }
-        self.flow_parts(node, &kept, placed)
+        self.flow_parts(node, &kept, &placed)
     }
 
-    /// Removes the parts that are None and inserts texts before the part of their index.
-    fn flow_parts(
-        &mut self,
-        node: &Node,
-        parts: &[Option<Range<usize>>],
-        placed: Vec<(usize, String)>,
-    ) -> Result<(), Unfit> {
-        if placed.is_empty() && parts.iter().all(Option::is_some) {
-            return Ok(());
-        }
+    /// A part of a flow collection with a change inside.
+    fn part(&self, range: Range<usize>, ours: &Node, next: &Node, change: &Change) -> Result<Part, Unfit> {
+        let mut inner = Editor { ours: self.ours, next: self.next, step: self.step, edits: Vec::new() };
+        inner.inside(ours, next, change, 0)?;
+        let behind = self.ours.len() - range.end;
+        let text = inner.finish()?;
+        let text = text.get(range.start..text.len() - behind).ok_or(Unfit)?.to_owned();
+        Ok(Part { range, text })
+    }
+
+    /// Writes the parts that stay, without those that are None, with new ones before the part of their index.
+    fn flow_parts(&mut self, node: &Node, parts: &[Option<Part>], placed: &[(usize, String)]) -> Result<(), Unfit> {
         if parts.iter().all(Option::is_some) && !parts.is_empty() {
+            for part in parts.iter().flatten().filter(|part| self.ours[part.range.clone()] != part.text) {
+                self.edits.push((part.range.clone(), part.text.clone()));
+            }
             for (at, text) in placed {
                 let before = at.checked_sub(1).and_then(|at| parts[at].as_ref());
                 match (before, parts.first().and_then(Option::as_ref)) {
-                    (Some(before), _) => self.edits.push((before.end..before.end, format!(", {text}"))),
-                    (None, Some(first)) => self.edits.push((first.start..first.start, format!("{text}, "))),
+                    (Some(part), _) => self.edits.push((part.range.end..part.range.end, format!(", {text}"))),
+                    (None, Some(part)) => self.edits.push((part.range.start..part.range.start, format!("{text}, "))),
                     (None, None) => return Err(Unfit),
                 }
             }
@@ -342,15 +360,13 @@ impl<'text> Editor<'text> {
         }
         // Something goes: the line is written anew, with the parts that stay as they are.
         let whole = &self.ours[node.span.clone()];
-        if whole.contains(['\n', '#']) || self.edits.iter().any(|(range, _)| node.span.contains(&range.start)) {
+        if whole.contains(['\n', '#']) {
             return Err(Unfit);
         }
         let mut texts = Vec::new();
         for at in 0..=parts.len() {
-            texts.extend(placed.iter().filter(|(before, _)| *before == at).map(|(_, text)| text.clone()));
-            if let Some(Some(part)) = parts.get(at) {
-                texts.push(self.ours[part.clone()].to_owned());
-            }
+            texts.extend(placed.iter().filter(|(before, _)| *before == at).map(|(_, text)| text.as_str()));
+            texts.extend(parts.get(at).and_then(Option::as_ref).map(|part| part.text.as_str()));
         }
         let (open, close) = (&whole[..1], &whole[whole.len() - 1..]);
         let pad = if whole[1..].starts_with(' ') { " " } else { "" };

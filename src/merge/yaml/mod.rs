@@ -162,7 +162,7 @@ pub(super) fn parses(text: &str) -> bool {
 enum Patch {
     Set(Json),
     Remove,
-    Inside(IndexMap<String, Patch>),
+    Inside(IndexMap<String, Self>),
 }
 
 impl Patch {

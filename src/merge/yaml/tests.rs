@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -64,7 +65,7 @@ fn several_edits_go_in_one_pass() {
     check(
         "a:\n  x: 1\nb:\n  y: 1\nc: 3\n",
         &[set("a.z", json!(1)), set("b.y", json!("2")), remove("c"), set("a.w.v", json!(1)), set("a.w.u", json!(2))],
-        "a:\n  x: 1\n  z: 1\n  w:\n    v: 1\n    u: 2\nb:\n  y: \"2\"\n",
+        "a:\n  w:\n    v: 1\n    u: 2\n  x: 1\n  z: 1\nb:\n  y: \"2\"\n",
     );
     check("a: 1\n", &[set("b", json!({"c": 1})), set("b.d", json!(2)), remove("a")], "b:\n  c: 1\n  d: 2\n");
     check("a: 1\nb:\n  c: 1\n", &[remove("b"), set("b.d", json!(2))], "a: 1\nb:\n  d: 2\n");
@@ -96,7 +97,7 @@ fn values_are_replaced_in_place() {
 
 #[test]
 fn quoted_keys_line_ends_mark_and_missing_newline() {
-    check("\"a b\":\n  'x': 1\n", &[set("a b.v", json!(1))], "\"a b\":\n  'x': 1\n  v: 1\n");
+    check("\"a b\":\n  'x': 1\n", &[set("a b.v", json!(1))], "\"a b\":\n  v: 1\n  'x': 1\n");
     check("\u{feff}a: 1\r\nb:\r\n  c: 1", &[set("b.d", json!(1))], "\u{feff}a: 1\r\nb:\r\n  c: 1\r\n  d: 1");
     check(
         "a:\n  on: 1\n",
@@ -135,4 +136,93 @@ fn hundreds_of_entries_are_edited_in_milliseconds() {
     eprintln!("{:?}", start.elapsed());
     assert!(start.elapsed().as_millis() < 1000, "far from it even without optimisation");
     assert!(edited.contains("  e150x:\n    table: t\n  e151:\n"));
+}
+
+const SPEC: &str = include_str!("../../../tests/merge/appgen.yaml");
+
+/// Paths of every map entry.
+fn paths(json: &Json, path: &[String], found: &mut Vec<Vec<String>>) {
+    for (key, value) in json.as_object().into_iter().flatten() {
+        let path = [path, std::slice::from_ref(key)].concat();
+        paths(value, &path, found);
+        found.push(path);
+    }
+}
+
+fn value() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        (-99_i64..99).prop_map(Json::from),
+        prop::sample::select(vec![
+            "on",
+            "1:30",
+            "no",
+            "",
+            " a",
+            "a: b",
+            "# x",
+            "two\nlines",
+            "tail\n",
+            "- a",
+            "{x}",
+            "é",
+            "'",
+            "\"",
+            "0440",
+            "*x",
+            "&y",
+            "!z",
+            "%a",
+            "@b",
+            "---",
+            "a #b",
+            "[",
+            "x, y",
+            "\t"
+        ])
+        .prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let key = prop::sample::select(vec!["a", "b c", "on", "1", "x: y", "z", ""]);
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Json::from),
+            prop::collection::vec((key, inner), 0..3).prop_map(|entries| Json::Object(
+                entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+            )),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_entry_can_be_set_and_removed(
+        places in prop::collection::vec((any::<prop::sample::Index>(), prop::option::of(value()), any::<bool>()), 1..5),
+        line_ends in any::<bool>(),
+    ) {
+        let mut known = Vec::new();
+        paths(&json(SPEC).unwrap(), &[], &mut known);
+        let mut edits: Vec<Edit> = Vec::new();
+        for (place, value, new) in places {
+            let mut path = place.get(&known).clone();
+            if new {
+                path.pop();
+                path.push("new".to_owned());
+            }
+            // What an earlier edit made a scalar has nothing inside.
+            if !edits.iter().any(|edit| path.starts_with(&edit.path) || edit.path.starts_with(&path)) {
+                edits.push(Edit { path, value });
+            }
+        }
+        let text = if line_ends { SPEC.replace('\n', "\r\n") } else { SPEC.to_owned() };
+        let edited = edit(&text, &edits);
+        prop_assert!(edited.is_ok(), "{edited:?} {edits:?}");
+        let edited = edited.unwrap();
+        for comment in SPEC.lines().filter(|line| line.trim_start().starts_with("#!")) {
+            prop_assert!(edited.contains(comment), "{comment}\n{edited}");
+        }
+        prop_assert_eq!(edited.contains('\r'), line_ends);
+    }
 }

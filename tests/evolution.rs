@@ -1,0 +1,586 @@
+//! What the commands do to a repository: the algebra of adding and removing, files of the user's, refusals.
+//! Budget: 2 minutes on 2 cores.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use support::{Place, Run};
+
+/// A repository `a` in a place of its own.
+struct Repo {
+    place: Place,
+}
+
+impl Repo {
+    fn new() -> Self {
+        Self::with(&["--no-git"])
+    }
+
+    fn with(flags: &[&str]) -> Self {
+        let place = Place::new();
+        let arguments = ["new", "a", "--yes"].iter().chain(flags);
+        Run::of(&support::appgen(place.path()).args(arguments).output().unwrap(), place.path()).succeeds();
+        Self { place }
+    }
+
+    fn from_spec(spec: &str) -> Self {
+        let place = Place::new();
+        place.new_from(spec.as_bytes()).succeeds();
+        Self { place }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.place.path().join("a")
+    }
+
+    fn run(&self, line: &str) -> Run {
+        let output = support::appgen(&self.root()).args(line.split(' ')).output().unwrap();
+        Run::of(&output, self.place.path())
+    }
+
+    fn files(&self) -> BTreeMap<String, String> {
+        let mut files = support::files(&self.root());
+        files.retain(|path, _| !path.starts_with(".appgen/txn/"));
+        files
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.root().join(path), text).unwrap();
+    }
+
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert!(text.contains(from), "{path} has no `{from}`");
+        self.write(path, &text.replacen(from, to, 1));
+    }
+
+    fn git(&self, line: &str) -> String {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
+        let output = command.args(line.split(' ')).current_dir(self.root()).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    fn commit(&self) {
+        self.git("add -A");
+        self.git("commit -qm edits");
+    }
+}
+
+/// What `new` makes of the spec that a repository has.
+fn fresh(repo: &Repo) -> BTreeMap<String, String> {
+    Repo::from_spec(&repo.read("appgen.yaml")).files()
+}
+
+#[track_caller]
+fn assert_same(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>, why: &str) {
+    for path in left.keys().chain(right.keys()) {
+        let (left, right) = (left.get(path), right.get(path));
+        assert!(left == right, "{why}: {path}\n--- left\n{}\n--- right\n{}", show(left), show(right));
+    }
+}
+
+fn show(text: Option<&String>) -> &str {
+    text.map_or("(nothing)", String::as_str)
+}
+
+/// Commands by which a repository grows and shrinks.
+const COMMANDS: &[&str] = &[
+    "add-env staging",
+    "add-env qa --from dev",
+    "add-env perf --replicas 9 --log-level warn",
+    "remove-env test",
+    "remove-env staging",
+    "remove-env qa",
+    "add-handler get-quote --path /api/v1/q/{symbol}",
+    "add-handler ping --method POST --path /api/v1/ping",
+    "remove-handler quote",
+    "remove-handler ping",
+    "remove-handler factorial",
+    "add-entity invoice number:text(20)!^ country:ref(country)! state:enum(open,closed)!",
+    "add-entity rate value:decimal(12,6)! at:timestamp? day:date key:uuid^ raw:json",
+    "remove-entity invoice --unapplied",
+    "remove-entity invoice",
+    "remove-entity rate --drop-table",
+    "remove-entity currency",
+    "remove-entity country --drop-table",
+    "add-migration fill-names",
+    "sync",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// For any series of commands: the spec alone decides the tree, a dry run says what is done, `sync` has nothing to
+    /// do, `check` passes.
+    #[test]
+    fn the_spec_alone_decides(series in prop::collection::vec(0..COMMANDS.len(), 1..8)) {
+        let repo = Repo::new();
+        for index in series {
+            let line = COMMANDS[index];
+            let before = repo.files();
+            let dry = repo.run(&format!("{line} -n --format json"));
+            assert_same(&before, &repo.files(), &format!("{line} -n"));
+            let done = repo.run(&format!("{line} --format json"));
+            prop_assert_eq!(dry.code, done.code, "{}", line);
+            if done.code != 0 {
+                assert_same(&before, &repo.files(), line);
+                continue;
+            }
+            let changes = |run: &Run| serde_json::from_str::<serde_json::Value>(&run.out).unwrap()["changes"].clone();
+            prop_assert_eq!(changes(&dry), changes(&done));
+            let after = repo.files();
+            for change in changes(&done).as_array().unwrap() {
+                let path = change["path"].as_str().unwrap();
+                prop_assert_ne!(before.get(path), after.get(path), "{}: {} did not change", line, path);
+            }
+            let differing = after.keys().chain(before.keys()).filter(|path| before.get(*path) != after.get(*path));
+            for path in differing {
+                let listed = changes(&done).as_array().unwrap().iter().any(|change| change["path"] == *path.as_str());
+                prop_assert!(listed, "{}: {} changed and is not in the report", line, path);
+            }
+        }
+        assert_same(&repo.files(), &fresh(&repo), "new --spec");
+        assert_eq!(repo.run("sync").succeeds().out, "nothing to do\n");
+        repo.run("check").succeeds();
+    }
+}
+
+#[test]
+fn additions_commute() {
+    let lines = [
+        "add-env staging",
+        "add-handler get-quote --path /api/v1/q/{symbol}",
+        "add-env qa --from prod",
+        "add-handler ping --method POST --path /api/v1/ping",
+    ];
+    let all = |order: &[usize]| {
+        let repo = Repo::new();
+        for index in order {
+            repo.run(lines[*index]).succeeds();
+        }
+        repo.files()
+    };
+    let first = all(&[0, 1, 2, 3]);
+    for order in [[3, 2, 1, 0], [1, 0, 3, 2], [2, 3, 0, 1]] {
+        assert_same(&first, &all(&order), "another order");
+    }
+    // Entities: but for the numbers of their changesets.
+    let entities = ["add-entity one a:text!", "add-entity two b:integer!"];
+    let both = |order: [usize; 2]| {
+        let repo = Repo::new();
+        for index in order {
+            repo.run(entities[index]).succeeds();
+        }
+        let renumbered = |text: &str| text.replace("0005-create", "N-create").replace("0006-create", "N-create");
+        let aside = ["appgen.yaml", "appgen.lock", "db/changelog/db.changelog-root.yaml"];
+        let files = repo.files().into_iter().filter(|(path, _)| !aside.contains(&path.as_str()));
+        files.map(|(path, text)| (renumbered(&path), renumbered(&text))).collect()
+    };
+    assert_same(&both([0, 1]), &both([1, 0]), "entities");
+}
+
+#[test]
+fn adding_and_removing_is_the_identity() {
+    for (add, remove) in [
+        ("add-env staging --replicas 4", "remove-env staging"),
+        ("add-handler get-quote", "remove-handler get-quote"),
+        ("add-entity invoice number:text(20)!^ country:ref(country)!", "remove-entity invoice --unapplied"),
+    ] {
+        let repo = Repo::with(&[]);
+        let before = repo.files();
+        repo.run(add).succeeds();
+        assert_ne!(before, repo.files());
+        repo.run(remove).succeeds();
+        assert_same(&before, &repo.files(), add);
+        assert_eq!(repo.git("status --porcelain"), "", "{add}: not even an empty directory");
+        repo.run(add).succeeds();
+        repo.run("undo").succeeds();
+        assert_same(&before, &repo.files(), "undo");
+    }
+}
+
+#[test]
+fn adding_again_is_nothing_and_adding_otherwise_is_refused() {
+    let repo = Repo::new();
+    for (line, otherwise, difference) in [
+        ("add-env staging --replicas 4", "add-env staging --replicas 5", "replicas: 4 is there, 5 was given"),
+        (
+            "add-handler get-quote",
+            "add-handler get-quote --method POST",
+            "method: \"GET\" is there, \"POST\" was given",
+        ),
+        ("add-entity one a:text(5)!", "add-entity one a:text(6)!", "\"length\":5"),
+    ] {
+        repo.run(line).succeeds();
+        let before = repo.files();
+        assert_eq!(repo.run(line).succeeds().out, "nothing to do\n", "{line}");
+        let refused = repo.run(otherwise);
+        assert_eq!(refused.code, 5, "{otherwise}");
+        assert!(refused.err.contains(difference), "{}", refused.err);
+        assert_same(&before, &repo.files(), otherwise);
+    }
+    assert_eq!(repo.run("add-env").code, 2);
+    assert_eq!(repo.run("add-handler fn").code, 2);
+    assert_eq!(repo.run("add-entity x").code, 2);
+    assert_eq!(repo.run("add-entity x a:txt").code, 2);
+    assert_eq!(repo.run("remove-env nope").code, 2);
+    assert!(repo.run("remove-handler qoute").err.contains("did you mean `quote`?"));
+    assert_eq!(repo.run("remove-entity country --drop-table").code, 0);
+}
+
+#[test]
+fn comments_and_order_of_the_spec_survive() {
+    let repo = Repo::new();
+    repo.edit("appgen.yaml", "environments:\n", "# Ours are special.\nenvironments: # see the wiki\n\n");
+    repo.edit("appgen.yaml", "  prod:\n", "  # Do not touch on Fridays.\n  prod:\n");
+    let before = repo.read("appgen.yaml");
+    repo.run("sync").succeeds();
+    assert_eq!(before, repo.read("appgen.yaml"), "a comment is nothing to apply");
+    repo.run("add-env staging").succeeds();
+    repo.run("add-handler ping").succeeds();
+    repo.run("add-entity one a:text!").succeeds();
+    let after = repo.read("appgen.yaml");
+    for line in before.lines() {
+        assert!(after.lines().any(|other| other == line), "lost: {line}");
+    }
+    repo.run("remove-env staging").succeeds();
+    repo.run("remove-handler ping").succeeds();
+    repo.run("remove-entity one --unapplied").succeeds();
+    assert_eq!(before, repo.read("appgen.yaml"));
+}
+
+#[test]
+fn a_hand_edit_of_the_spec_is_drift_until_it_is_applied() {
+    let repo = Repo::new();
+    repo.edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n");
+    let check = repo.run("check");
+    assert_eq!(check.code, 3);
+    assert!(check.out.contains("appgen sync"), "{}", check.out);
+    repo.run("sync").succeeds();
+    repo.run("check").succeeds();
+    assert!(repo.read("deploy/kustomize/overlays/prod/kustomization.yaml").contains("count: 5"));
+
+    repo.edit("appgen.yaml", "        length: 200\n", "        length: 300\n");
+    repo.run("sync").succeeds();
+    assert!(repo.read("db/changelog/changes/0005-alter-countries-name.sql").contains("varchar(300)"));
+    repo.edit("appgen.yaml", "        length: 300\n", "        length: 100\n");
+    let before = repo.files();
+    let refused = repo.run("sync");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("narrows `name` of `countries`") && refused.err.contains("--allow-destructive"));
+    assert_same(&before, &repo.files(), "refused");
+    repo.run("sync --allow-destructive").succeeds();
+    repo.run("check").succeeds();
+    assert_same(&repo.files(), &fresh(&repo), "new --spec");
+}
+
+#[test]
+fn what_is_deleted_stays_deleted_or_is_drift() {
+    let repo = Repo::new();
+    fs::remove_file(repo.root().join("Makefile")).unwrap();
+    repo.run("check").succeeds();
+    assert!(repo.run("status").succeeds().out.contains("deleted  Makefile"));
+    repo.run("add-env staging").succeeds();
+    assert!(!repo.root().join("Makefile").exists());
+    fs::remove_file(repo.root().join("src/db.rs")).unwrap();
+    let check = repo.run("check");
+    assert_eq!(check.code, 3);
+    assert!(check.out.contains("src/db.rs is missing\n  appgen restore src/db.rs"), "{}", check.out);
+    repo.run("restore src/db.rs").succeeds();
+    repo.run("check").succeeds();
+}
+
+#[test]
+fn history_is_frozen() {
+    let repo = Repo::new();
+    let path = "db/changelog/changes/0001-create-countries.sql";
+    let original = repo.read(path);
+    repo.edit(path, "varchar(200)", "varchar(201)");
+    let check = repo.run("check");
+    assert_eq!(check.code, 3);
+    assert!(check.out.contains("databases have run it"), "{}", check.out);
+    repo.run("add-entity one a:text!").succeeds();
+    repo.run("remove-entity currency").succeeds();
+    assert!(repo.read(path).contains("varchar(201)"), "no command rewrites a changeset, not even a spoilt one");
+    repo.run(&format!("restore {path}")).succeeds();
+    assert_eq!(repo.read(path), original);
+    assert!(repo.read(&format!("{path}.appgen-old")).contains("varchar(201)"));
+}
+
+#[test]
+fn managed_files_are_refused_and_named() {
+    let repo = Repo::new();
+    repo.edit("src/handlers/registry.rs", "use ", "// mine\nuse ");
+    let before = repo.files();
+    let refused = repo.run("add-handler ping");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("src/handlers/custom.rs"), "{}", refused.err);
+    assert!(refused.err.contains("appgen restore src/handlers/registry.rs"), "{}", refused.err);
+    assert_same(&before, &repo.files(), "refused");
+    assert_eq!(repo.run("check").code, 3);
+}
+
+#[test]
+fn removing_keeps_what_is_edited_and_says_who_names_it() {
+    let repo = Repo::with(&[]);
+    repo.edit("src/handlers/quote.rs", "\n", "\n// my own\n");
+    repo.write(
+        "src/handlers/custom.rs",
+        &(repo.read("src/handlers/custom.rs") + "// calls crate::handlers::quote::quote\n"),
+    );
+    repo.commit();
+    let run = repo.run("remove-handler quote").succeeds();
+    assert!(run.out.contains("keep     src/handlers/quote.rs"), "{}", run.out);
+    assert!(
+        run.out.contains("src/handlers/custom.rs:") && run.out.contains("calls crate::handlers::quote"),
+        "{}",
+        run.out
+    );
+    assert!(repo.root().join("src/handlers/quote.rs").exists());
+    repo.run("check").succeeds();
+}
+
+#[test]
+fn uncommitted_edits_are_not_merged_into() {
+    let repo = Repo::with(&[]);
+    repo.edit("README.md", "\n", "\nOurs.\n");
+    let refused = repo.run("add-env staging");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("README.md") && refused.err.contains("--allow-dirty"), "{}", refused.err);
+    repo.run("add-env staging --allow-dirty").succeeds();
+    assert!(repo.read("README.md").contains("Ours."));
+    // What appgen itself wrote last is not an edit: additions follow one another.
+    repo.run("add-env qa").succeeds();
+    repo.run("add-handler ping").succeeds();
+    assert!(repo.read("README.md").contains("Ours."));
+}
+
+#[test]
+fn every_form_of_a_file_is_kept() {
+    for (form, make) in [
+        ("CRLF", (|text: &str| text.replace('\n', "\r\n")) as fn(&str) -> String),
+        ("byte order mark", |text| format!("\u{feff}{text}")),
+        ("no final newline", |text| text.trim_end_matches('\n').to_owned()),
+    ] {
+        for path in ["README.md", "config/base.yaml", "src/handlers/registry.rs", "appgen.yaml", "Cargo.toml"] {
+            let repo = Repo::new();
+            repo.write(path, &make(&repo.read(path)));
+            repo.run("add-entity one a:decimal(5,2)!").succeeds();
+            repo.run("add-handler ping").succeeds();
+            repo.run("check").succeeds();
+            let plain = Repo::new();
+            plain.run("add-entity one a:decimal(5,2)!").succeeds();
+            plain.run("add-handler ping").succeeds();
+            let kept = repo.read(path) == make(&plain.read(path));
+            assert!(kept, "{form}: {path}\n{}", repo.read(path));
+        }
+    }
+}
+
+#[test]
+fn strange_repositories_get_a_clear_message_and_lose_nothing() {
+    let cases: &[(&str, fn(&Repo), i32, &str)] = &[
+        ("no lock", |repo| fs::remove_file(repo.root().join("appgen.lock")).unwrap(), 5, "`appgen.lock` is missing"),
+        ("spoilt lock", |repo| repo.write("appgen.lock", "format: 1\nspec: [\n"), 1, "git checkout -- appgen.lock"),
+        (
+            "newer lock",
+            |repo| repo.edit("appgen.lock", "format: 1", "format: 2"),
+            5,
+            "install the appgen that wrote it",
+        ),
+        (
+            "unknown templates",
+            |repo| repo.edit("appgen.lock", "templates: dev+", "templates: dev+f"),
+            5,
+            "appgen upgrade",
+        ),
+        ("markers", |repo| repo.edit("appgen.lock", "format", "<<<<<<< HEAD\nformat"), 5, "appgen resolve"),
+        (
+            "symbolic link",
+            |repo| {
+                fs::rename(repo.root().join("README.md"), repo.place.path().join("elsewhere")).unwrap();
+                std::os::unix::fs::symlink("../elsewhere", repo.root().join("README.md")).unwrap();
+            },
+            5,
+            "`README.md` is a symbolic link",
+        ),
+        (
+            "linked directory",
+            |repo| {
+                fs::rename(repo.root().join("config"), repo.place.path().join("elsewhere")).unwrap();
+                std::os::unix::fs::symlink("../elsewhere", repo.root().join("config")).unwrap();
+            },
+            5,
+            "is a symbolic link",
+        ),
+        (
+            "directory in the way",
+            |repo| fs::create_dir_all(repo.root().join("src/handlers/ping.rs")).unwrap(),
+            5,
+            "is a directory",
+        ),
+    ];
+    for (name, spoil, code, message) in cases {
+        let repo = Repo::new();
+        spoil(&repo);
+        let before = repo.files();
+        let run = repo.run(if name.contains("linked") { "add-env staging" } else { "add-handler ping" });
+        assert_eq!(run.code, *code, "{name}: {}{}", run.out, run.err);
+        assert!(run.err.contains(message), "{name}: {}", run.err);
+        assert_same(&before, &repo.files(), name);
+    }
+}
+
+#[test]
+fn a_file_of_the_users_in_the_way_is_not_touched() {
+    let repo = Repo::new();
+    // A handler body that is there already is adopted; an overlay that is not ours gets ours beside it.
+    repo.write("src/handlers/ping.rs", "pub async fn ping() -> &'static str { \"mine\" }\n");
+    let run = repo.run("add-handler ping").succeeds();
+    assert!(run.out.contains("adopt    src/handlers/ping.rs"), "{}", run.out);
+    assert!(repo.read("src/handlers/ping.rs").contains("mine"));
+    fs::create_dir_all(repo.root().join("config/overlays/staging")).unwrap();
+    repo.write("config/overlays/staging/env.yaml", "mine: true\n");
+    let run = repo.run("add-env staging");
+    assert_eq!(run.code, 4, "{}{}", run.out, run.err);
+    assert_eq!(repo.read("config/overlays/staging/env.yaml"), "mine: true\n");
+    assert!(repo.root().join("config/overlays/staging/env.yaml.appgen-new").exists());
+    let refused = repo.run("add-env qa");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("appgen resolve"), "{}", refused.err);
+    assert_eq!(repo.run("check").code, 3);
+    assert_eq!(repo.run("resolve").code, 4);
+    fs::remove_file(repo.root().join("config/overlays/staging/env.yaml.appgen-new")).unwrap();
+    repo.run("resolve").succeeds();
+    repo.run("check").succeeds();
+    repo.run("add-env qa").succeeds();
+}
+
+#[test]
+fn a_conflict_has_markers_and_stages_and_can_be_settled() {
+    let repo = Repo::with(&[]);
+    // The same value on both sides, to different values: nobody can merge that.
+    repo.edit("deploy/kustomize/overlays/prod/kustomization.yaml", "count: 2", "count: 7");
+    repo.commit();
+    repo.edit("appgen.yaml", "  prod:\n    replicas: 2\n", "  prod:\n    replicas: 3\n");
+    let run = repo.run("sync");
+    assert_eq!(run.code, 4, "{}{}", run.out, run.err);
+    let path = "deploy/kustomize/overlays/prod/kustomization.yaml";
+    let text = repo.read(path);
+    for line in ["<<<<<<< yours", "||||||| previous template", ">>>>>>> new template", "count: 7", "count: 3"] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+    assert_eq!(repo.git("ls-files --unmerged").lines().count(), 3);
+    assert!(repo.git(&format!("show :2:{path}")).contains("count: 7"));
+    assert!(repo.git(&format!("show :3:{path}")).contains("count: 3"));
+    assert_eq!(repo.run("add-env staging").code, 5);
+    let before: Vec<_> = text.lines().take_while(|line| !line.starts_with("<<<<<<<")).collect();
+    let after: Vec<_> = text.lines().skip_while(|line| !line.starts_with(">>>>>>>")).skip(1).collect();
+    let settled = [
+        before,
+        text.lines()
+            .skip_while(|line| !line.starts_with("======="))
+            .skip(1)
+            .take_while(|line| !line.starts_with(">>>>>>>"))
+            .collect(),
+        after,
+    ]
+    .concat()
+    .join("\n")
+        + "\n";
+    repo.write(path, &settled);
+    repo.run("resolve").succeeds();
+    assert_eq!(repo.git("ls-files --unmerged"), "");
+    repo.run("check").succeeds();
+    repo.run("add-env staging --allow-dirty").succeeds();
+}
+
+#[test]
+fn branches_that_both_add_are_merged() {
+    for (kind, ours, theirs) in [
+        ("handlers apart", "add-handler aaa", "add-handler zzz"),
+        ("handlers in one gap", "add-handler get-one", "add-handler get-two"),
+        ("environments", "add-env qa", "add-env staging"),
+        ("environments apart", "add-env aa", "add-env zz"),
+        ("entities", "add-entity one a:text!", "add-entity two b:decimal(5,2)!"),
+        ("a handler and an entity", "add-handler get-one", "add-entity two b:integer!"),
+        ("removed and added", "remove-handler quote", "add-handler get-two"),
+    ] {
+        let repo = Repo::with(&[]);
+        repo.git("checkout -qb theirs");
+        repo.run(theirs).succeeds();
+        repo.edit("README.md", "## ", "Theirs wrote this.\n\n## ");
+        repo.commit();
+        repo.git("checkout -q main");
+        repo.run(ours).succeeds();
+        repo.edit("Makefile", "\n", "\n# ours wrote this\n");
+        repo.commit();
+        let said = repo.git("merge theirs");
+        if said.contains("CONFLICT") {
+            let run = repo.run("resolve");
+            assert_eq!(run.code, 0, "{kind}: {}{}\n{}", run.out, run.err, repo.git("diff"));
+            assert_eq!(repo.git("ls-files --unmerged"), "", "{kind}");
+            repo.git("commit -qm merged");
+        }
+        let check = repo.run("check");
+        assert_eq!(check.code, 0, "{kind}: {}{}", check.out, check.err);
+        let mut files = repo.files();
+        assert!(files["README.md"].contains("Theirs wrote this."), "{kind}");
+        assert!(files["Makefile"].contains("# ours wrote this"), "{kind}");
+        files.insert("README.md".to_owned(), files["README.md"].replacen("Theirs wrote this.\n\n", "", 1));
+        files.insert("Makefile".to_owned(), files["Makefile"].replacen("\n# ours wrote this\n", "\n", 1));
+        assert_same(&files, &fresh(&repo), kind);
+    }
+}
+
+#[test]
+fn undo_takes_back_once_and_refuses_after_an_edit() {
+    let repo = Repo::new();
+    assert_eq!(repo.run("undo").code, 5);
+    let before = repo.files();
+    repo.run("add-entity one a:text!").succeeds();
+    repo.run("undo").succeeds();
+    assert_same(&before, &repo.files(), "undo");
+    assert_eq!(repo.run("undo").code, 5);
+    repo.run("add-handler ping").succeeds();
+    repo.edit("src/handlers/ping.rs", "\n", "\n// mine\n");
+    let after = repo.files();
+    let refused = repo.run("undo");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("src/handlers/ping.rs"), "{}", refused.err);
+    assert_same(&after, &repo.files(), "refused");
+}
+
+#[test]
+fn reports_are_what_their_schema_says() {
+    let repo = Repo::new();
+    let schema: serde_json::Value = serde_json::from_str(&repo.run("schema --report").succeeds().out).unwrap();
+    let properties = schema["properties"].as_object().unwrap();
+    for line in ["add-env staging", "check", "status", "diff", "sync", "undo", "remove-handler quote"] {
+        let report: serde_json::Value = serde_json::from_str(&repo.run(&format!("{line} --format json")).out).unwrap();
+        for (key, value) in report.as_object().unwrap() {
+            let kind = match value {
+                serde_json::Value::Array(_) => "array",
+                serde_json::Value::String(_) => "string",
+                serde_json::Value::Bool(_) => "boolean",
+                _ => "integer",
+            };
+            assert_eq!(properties[key]["type"], kind, "{line}: {key}");
+        }
+        for key in schema["required"].as_array().unwrap() {
+            let key = key.as_str().unwrap();
+            let optional = ["mentions", "drift", "edited", "deleted"].contains(&key);
+            assert!(optional || report.get(key).is_some(), "{line} has no `{key}`");
+        }
+    }
+}
