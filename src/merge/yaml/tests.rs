@@ -102,7 +102,7 @@ fn quoted_keys_line_ends_mark_and_missing_newline() {
     check(
         "a:\n  on: 1\n",
         &[set("a.no", json!("yes")), set("a.y: z", json!(1))],
-        "a:\n  on: 1\n  \"no\": \"yes\"\n  \"y: z\": 1\n",
+        "a:\n  \"no\": \"yes\"\n  on: 1\n  \"y: z\": 1\n",
     );
 }
 
