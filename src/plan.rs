@@ -339,6 +339,10 @@ impl Reconciler<'_> {
                 ));
                 return Ok(());
             }
+            Class::CargoLock => {
+                let sides = Sides { base: &base.text, ours: text, next: &next.text };
+                (Action::Update, merge::cargo_lock::merge(sides).0)
+            }
             _ => {
                 let sides = Sides { base: &base.text, ours: text, next: &next.text };
                 match merge::merge(path.as_str(), &next.lists, sides) {

@@ -389,7 +389,8 @@ fn every_form_of_a_file_is_kept() {
 
 #[test]
 fn strange_repositories_get_a_clear_message_and_lose_nothing() {
-    let cases: &[(&str, fn(&Repo), i32, &str)] = &[
+    type Case = (&'static str, fn(&Repo), i32, &'static str);
+    let cases: &[Case] = &[
         ("no lock", |repo| fs::remove_file(repo.root().join("appgen.lock")).unwrap(), 5, "`appgen.lock` is missing"),
         ("spoilt lock", |repo| repo.write("appgen.lock", "format: 1\nspec: [\n"), 1, "git checkout -- appgen.lock"),
         (

@@ -44,7 +44,8 @@ fn combine(base: &str, ours: &str, next: &str) -> Option<String> {
     let mut waiting: Vec<Id> = ours
         .packages
         .keys()
-        .filter(|id| !(base.packages.contains_key(*id) || id.2.is_empty() && own.contains(&id.0)))
+        .filter(|id| !base.packages.contains_key(*id))
+        .filter(|id| !id.2.is_empty() || !own.contains(&id.0))
         .cloned()
         .collect();
     while let Some(id) = waiting.pop() {

@@ -11,6 +11,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::spec::Spec;
 use crate::templates::{CARGO_LOCK_DATA, CatalogEntry, Class, TemplateError, TemplateSet};
@@ -139,6 +140,15 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<Files, RenderError> {
         }
     }
     Ok(files)
+}
+
+/// The SHA-256 of every file that a spec renders: what is recorded of a released set.
+///
+/// # Errors
+/// A fault in the templates.
+pub fn digests(spec: &Spec, set: &TemplateSet) -> Result<BTreeMap<RelPath, String>, RenderError> {
+    let hex = |text: &str| Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(render(spec, set)?.into_iter().map(|(path, file)| (path, hex(&file.text))).collect())
 }
 
 /// Renders the manifest of the generated package alone, for chosen facts: what the lockfile's data is made from.

@@ -75,6 +75,7 @@ impl fmt::Display for ChangesetId {
 }
 
 /// What one changeset does.
+#[allow(clippy::large_enum_variant, reason = "there are as many as changesets, not millions")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation {

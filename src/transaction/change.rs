@@ -248,11 +248,14 @@ fn stage(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Journal, Commi
     Ok(journal)
 }
 
+/// What each file of a journal held before; none where nothing was.
+pub type Before = Vec<Option<Vec<u8>>>;
+
 /// The last change that was made, with what each file held before it.
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn journal(tree: &Worktree) -> io::Result<Option<(Journal, Vec<Option<Vec<u8>>>)>> {
+pub fn journal(tree: &Worktree) -> io::Result<Option<(Journal, Before)>> {
     let last = tree.root().join(DIRECTORY).join("last");
     let Some(journal) = read_journal(&last)? else { return Ok(None) };
     let mut before = Vec::new();
