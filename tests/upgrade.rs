@@ -221,7 +221,8 @@ fn edits_survive_an_upgrade() {
     assert_eq!(files["gone.txt"], "somebody needs this\n");
     assert!(outcome.said.contains("keep     gone.txt"), "{}", outcome.said);
     assert_eq!(files["own.rs"], "fn ours() {}\n");
-    assert!(files["overlays/dev.yaml"].contains("replicas: 5 # ours\nlevel: debug"), "{}", files["overlays/dev.yaml"]);
+    let overlay = &files["overlays/dev.yaml"];
+    assert!(overlay.contains("replicas: 5 # ours\n") && overlay.contains("level: debug\n"), "{overlay}");
     assert_eq!(files["changes/0001-create-countries.sql"], "-- 0001-create-countries\n");
 }
 

@@ -249,7 +249,7 @@ fn stage(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Journal, Commi
 }
 
 /// What each file of a journal held before; none where nothing was.
-pub type Before = Vec<Option<Vec<u8>>>;
+pub(super) type Before = Vec<Option<Vec<u8>>>;
 
 /// The last change that was made, with what each file held before it.
 ///
