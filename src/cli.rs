@@ -136,7 +136,7 @@ pub struct AddHandler {
 pub struct AddEntity {
     /// Name of the entity, such as `invoice`
     pub name: Option<String>,
-    /// Fields, such as `number:text(20)!^`: `!` required, `?` may be null, `^` unique
+    /// Fields, such as `number:text(20)!^`: `!` required, `?` may be null, `^` unique, `+` indexed
     #[arg(value_name = "FIELD:TYPE")]
     pub fields: Vec<String>,
     /// Name of the table; default: the plural of the entity's name

@@ -10,12 +10,14 @@ use serde_json::Value as Json;
 
 use super::changeset::changeset_values;
 use super::engine::sql_string;
+use super::samples;
 use crate::spec::Spec;
 use crate::spec::entity::{Entity, Fields};
 use crate::spec::environment::{Database, Environment, Secrets};
-use crate::spec::field::{Field, FieldType};
+use crate::spec::field::{Field, FieldType, decimal_text};
 use crate::spec::handler::{Example, Handler};
 use crate::spec::name::{EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title};
+use crate::spec::pattern::Pattern;
 use crate::spec::service::Ci;
 use crate::spec::{entity_functions, entity_path};
 use crate::templates::Unit;
@@ -143,9 +145,9 @@ impl Context {
 }
 
 fn spec_facts(spec: &Spec) -> Facts {
-    let field = |kinds: &[FieldType]| {
-        spec.entities.values().flat_map(|entity| entity.fields.values()).any(|field| kinds.contains(&field.kind))
-    };
+    let any =
+        |holds: &dyn Fn(&Field) -> bool| spec.entities.values().flat_map(|entity| entity.fields.values()).any(holds);
+    let field = |kinds: &[FieldType]| any(&|field| kinds.contains(&field.kind));
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
         ("ci_github", spec.features.ci == Ci::Github),
@@ -162,6 +164,8 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("decimal", field(&[FieldType::Decimal])),
         ("enum", field(&[FieldType::Enum])),
         ("refs", field(&[FieldType::Ref])),
+        ("pattern", any(&|field| field.pattern.is_some())),
+        ("range", any(&|field| field.min.is_some() || field.max.is_some())),
     ])
 }
 
@@ -249,7 +253,13 @@ struct EntityValues {
     path: String,
     functions: [String; 5],
     fields: Vec<FieldValues>,
+    /// The fields that lists can be filtered by, unique ones first.
+    filters: Vec<FieldValues>,
     refs: Vec<RefValues>,
+    /// What its file imports of the modules beside it.
+    use_page: &'static str,
+    use_values: String,
+    use_extract: &'static str,
 }
 
 /// A reference of an entity: the field, and the entity it leads to.
@@ -272,7 +282,35 @@ impl EntityValues {
                 path: entity_path(to),
             })
         });
+        let fields = field_values(targets, &entity.table, &entity.fields);
+        let mut filters: Vec<_> = fields.iter().filter(|field| field.filters).cloned().collect();
+        filters.sort_by_key(|field| !field.unique);
+        for (index, filter) in filters.iter_mut().enumerate() {
+            // Behind `after` and the limit.
+            filter.filter_parameter = index + 3;
+        }
+        // What JSON has no type for, in order.
+        let own = |kind: FieldType, name: &'static str| fields.iter().any(|field| field.kind == kind).then_some(name);
+        let mut values: Vec<_> = [
+            own(FieldType::Date, "Date"),
+            own(FieldType::Decimal, "Decimal"),
+            own(FieldType::Json, "Document"),
+            Some("Timestamp"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let use_values = match values.len() {
+            1 => format!("values::{}", values.remove(0)),
+            _ => format!("values::{{{}}}", values.join(", ")),
+        };
+        let patterns = fields.iter().any(|field| !field.pattern.is_empty());
         Self {
+            use_page: if filters.is_empty() { "page::Filter" } else { "page::{self, Filter}" },
+            use_values,
+            use_extract: if patterns { "extract::{Fields, Pattern}" } else { "extract::Fields" },
+            filters,
+            fields,
             name: name.to_string(),
             snake: name.snake(),
             pascal: pascal(name.kebab()),
@@ -281,7 +319,6 @@ impl EntityValues {
             table: entity.table.to_string(),
             path: entity_path(name),
             functions: entity_functions(name),
-            fields: field_values(targets, &entity.table, &entity.fields),
             refs: refs.collect(),
         }
     }
@@ -291,29 +328,50 @@ impl EntityValues {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Clone)]
 pub(super) struct FieldValues {
     name: String,
     ident: String,
     kind: FieldType,
     sql: String,
     rust: String,
-    rust_base: &'static str,
+    rust_base: String,
     required: bool,
     unique: bool,
+    /// Whether lists can be filtered by it.
+    filters: bool,
+    /// Where its value stands in statements that filter; 0 in the list of all fields.
+    filter_parameter: usize,
+    has_index: bool,
     length: u32,
+    min_length: u32,
+    /// Anchored; empty where there is none.
+    pattern: String,
+    /// Bounds of a number as they stand in SQL; empty where there is none.
+    min: String,
+    max: String,
+    /// The same as constants of Rust.
+    rust_min: String,
+    rust_max: String,
     precision: u32,
     scale: u32,
     values: Vec<String>,
     description: String,
     sample: String,
     sample_update: String,
+    /// `sample` as the value of a query parameter.
+    sample_query: String,
+    /// JSON that the field refuses.
+    refused: Vec<String>,
+    /// JSON that it accepts, and as what it comes back.
+    kept: Vec<[String; 2]>,
     target: String,
     target_table: String,
     /// The literal of `backfill`; empty where there is none.
     backfill: String,
     sql_check: Vec<String>,
     unique_name: String,
+    index_name: String,
     check_name: String,
     fk_name: String,
 }
@@ -330,37 +388,75 @@ impl FieldValues {
         let profile = field.profile();
         let (precision, scale) = field.digits();
         let target_table = field.to.as_ref().and_then(|to| targets.get(to)).map(SqlName::to_string);
-        let mut sql_check = Vec::new();
-        if field.kind == FieldType::Enum {
-            let values: Vec<_> = field.values.iter().map(|value| sql_string(value)).collect();
-            sql_check.push(format!("{name} in ({})", values.join(", ")));
-        }
-        let [sample, sample_update] = profile.samples.map(|sample| sample.to_string());
+        let [min, max] = field.bounds().map(|bound| bound.map(|units| decimal_text(units, scale)).unwrap_or_default());
+        let [rust_min, rust_max] = field.bounds().map(|bound| match (bound, field.kind) {
+            (None, _) => String::new(),
+            (Some(units), FieldType::Decimal) => format!("Decimal::units({units})"),
+            (Some(units), _) => units.to_string(),
+        });
+        let [sample, sample_update] = profile.samples.clone();
         Self {
             name: name.to_string(),
             ident: name.rust_identifier(),
             kind: field.kind,
             sql: profile.sql,
-            rust: if field.required { profile.rust.to_owned() } else { format!("Option<{}>", profile.rust) },
+            rust: if field.required { profile.rust.clone() } else { format!("Option<{}>", profile.rust) },
             rust_base: profile.rust,
             required: field.required,
             unique: field.unique,
+            filters: field.filters(),
+            filter_parameter: 0,
+            has_index: field.has_index(),
             length: field.length.unwrap_or(0),
+            min_length: field.min_length.unwrap_or(0),
+            pattern: field.pattern.as_ref().map(Pattern::anchored).unwrap_or_default(),
             precision,
             scale,
             values: field.values.clone(),
             description: field.description.clone().unwrap_or_default(),
-            sample,
-            sample_update,
+            sample_query: sample.as_str().map_or_else(|| sample.to_string(), percent_encoded),
+            sample: sample.to_string(),
+            sample_update: sample_update.to_string(),
+            refused: samples::refused(field).iter().map(Json::to_string).collect(),
+            kept: samples::kept(field).iter().map(|values| values.each_ref().map(Json::to_string)).collect(),
             target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
             target_table: target_table.unwrap_or_default(),
             backfill: field.backfill.as_ref().map(sql_literal).unwrap_or_default(),
-            sql_check,
+            sql_check: sql_checks(name, field, &min, &max),
+            min,
+            max,
+            rust_min,
+            rust_max,
             unique_name: constraint_name(table, name, "key"),
+            index_name: constraint_name(table, name, "idx"),
             check_name: constraint_name(table, name, "check"),
             fk_name: constraint_name(table, name, "fkey"),
         }
     }
+}
+
+/// What `check` holds a column to.
+fn sql_checks(name: &SqlName, field: &Field, min: &str, max: &str) -> Vec<String> {
+    let mut checks = Vec::new();
+    if field.kind == FieldType::Enum {
+        let values: Vec<_> = field.values.iter().map(|value| sql_string(value)).collect();
+        checks.push(format!("{name} in ({})", values.join(", ")));
+    }
+    checks.extend(field.min_length.map(|length| format!("char_length({name}) >= {length}")));
+    checks.extend(field.pattern.as_ref().map(|pattern| format!("{name} ~ {}", sql_string(&pattern.anchored()))));
+    checks.extend((!min.is_empty()).then(|| format!("{name} >= {min}")));
+    checks.extend((!max.is_empty()).then(|| format!("{name} <= {max}")));
+    checks
+}
+
+/// Text as a part of a URI (RFC 3986, 2.1).
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// A constraint's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a

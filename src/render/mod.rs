@@ -5,6 +5,7 @@ mod changeset;
 pub mod context;
 mod engine;
 pub mod lock_data;
+mod samples;
 
 use std::collections::BTreeMap;
 use std::fmt;

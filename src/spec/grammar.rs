@@ -20,7 +20,7 @@ const TYPES: &[(FieldType, &[&str])] = &[
 ];
 
 /// Reads `name:type`, where the type may have arguments in parentheses, followed by `!` (required), `?` (may be null,
-/// the default) and `^` (unique).
+/// the default), `^` (unique) and `+` (indexed: lists can be filtered by it).
 ///
 /// # Errors
 /// What is wrong with it, with the whole of it.
@@ -34,7 +34,7 @@ pub fn parse_field(text: &str) -> Result<(SqlName, Field), String> {
         Err(error) => return refuse(error.to_string()),
     };
     let kind = kind.trim();
-    let bare = kind.trim_end_matches(['!', '?', '^']);
+    let bare = kind.trim_end_matches(['!', '?', '^', '+']);
     let flags = &kind[bare.len()..];
     if flags.contains('!') && flags.contains('?') {
         return refuse("`!` (required) and `?` (may be null) exclude each other".to_owned());
@@ -56,7 +56,12 @@ pub fn parse_field(text: &str) -> Result<(SqlName, Field), String> {
             }
         });
     };
-    let mut field = Field { required: flags.contains('!'), unique: flags.contains('^'), ..Field::new(*kind) };
+    let mut field = Field {
+        required: flags.contains('!'),
+        unique: flags.contains('^'),
+        index: flags.contains('+'),
+        ..Field::new(*kind)
+    };
     let number = |text: &str| text.parse::<u32>().map_err(|_| format!("`{}` is no number", text.escape_debug()));
     let outcome = match (kind, arguments.as_slice()) {
         (FieldType::Text, [length]) => number(length).map(|length| field.length = Some(length)),

@@ -9,6 +9,7 @@ pub mod field;
 pub mod grammar;
 pub mod handler;
 pub mod name;
+pub mod pattern;
 pub mod problem;
 pub mod service;
 pub mod transition;
