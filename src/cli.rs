@@ -44,8 +44,14 @@ pub struct Global {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For people
     Text,
+    /// For programs; `appgen schema --report` describes it
     Json,
+    /// For the summary of a CI job
+    Markdown,
+    /// Annotations of GitHub Actions
+    Github,
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,7 +185,7 @@ pub struct Sync {
 #[derive(Debug, Args)]
 pub struct Paths {
     /// Paths from the root of the repository
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
 }
 

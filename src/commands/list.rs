@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> 
     let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
     match global.format {
         Format::Json => report::print_json(&as_json(&spec), out)?,
-        Format::Text => print_text(&spec, out)?,
+        _ => print_text(&spec, out)?,
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::spec::environment::{Database, Environment, Secrets};
 use crate::spec::field::{Field, FieldType};
 use crate::spec::handler::{Example, Handler};
 use crate::spec::name::{EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title};
-use crate::spec::service::Ci;
+use crate::spec::service::{AppgenSource, Ci};
 use crate::spec::{entity_functions, entity_path};
 use crate::templates::Unit;
 
@@ -83,6 +83,7 @@ impl Context {
         let shared = context! {
             service => Serde(&service),
             features => Serde(&spec.features),
+            appgen_install => spec.features.appgen_source.as_ref().map(AppgenSource::flags).unwrap_or_default(),
             environments => Serde(&environments),
             entities => Serde(&entities),
             handlers => Serde(&handlers),
@@ -149,6 +150,7 @@ fn spec_facts(spec: &Spec) -> Facts {
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
         ("ci_github", spec.features.ci == Ci::Github),
+        ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),
         ("handlers", !spec.handlers.is_empty()),
