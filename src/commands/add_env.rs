@@ -8,7 +8,7 @@ use super::{Exit, Failure};
 use crate::cli::{AddEnv, Global};
 use crate::prompt::Prompt;
 use crate::spec::Spec;
-use crate::spec::environment::{Database, Environment, EnvironmentDocument};
+use crate::spec::environment::{Autoscaling, Database, Environment, EnvironmentDocument};
 use crate::spec::name::EnvironmentName;
 use crate::templates::Sets;
 
@@ -36,17 +36,40 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: AddEnv, out: &mut imp
 fn wanted(arguments: &AddEnv, current: &Spec) -> Result<EnvironmentDocument, Failure> {
     let given = EnvironmentDocument {
         replicas: arguments.replicas,
+        autoscaling: arguments.autoscale.as_deref().map(bounds).transpose()?,
+        expose: choice("--expose", arguments.expose.as_deref())?,
+        host: arguments.host.clone(),
         database: choice("--database", arguments.database.as_deref())?,
         database_host: arguments.database_host.clone(),
         secrets: choice("--secrets", arguments.secrets.as_deref())?,
         log_level: choice("--log-level", arguments.log_level.as_deref())?,
         contexts: arguments.contexts.clone(),
         create_namespace: arguments.create_namespace,
+        ..EnvironmentDocument::default()
     };
     let Some(from) = &arguments.from else { return Ok(given) };
     let from = current.environment(&parsed(from, EnvironmentName::parse)?)?.to_document();
     // What names the environment itself is not copied.
-    Ok(given.or(EnvironmentDocument { database_host: None, contexts: None, ..from }))
+    let from = EnvironmentDocument {
+        database_host: None,
+        secret_key: None,
+        contexts: None,
+        namespace: None,
+        host: None,
+        ..from
+    };
+    Ok(given.or(from))
+}
+
+/// `2..8`
+fn bounds(text: &str) -> Result<Autoscaling, Failure> {
+    let parse = || {
+        let (min, max) = text.split_once("..")?;
+        Some(Autoscaling { min: min.parse().ok()?, max: max.parse().ok()? })
+    };
+    parse().ok_or_else(|| {
+        Failure::Usage(format!("`--autoscale {}` is no pair of numbers such as `2..8`", text.escape_debug()))
+    })
 }
 
 fn ask(given: AddEnv, current: &Current, prompt: &mut dyn Prompt) -> Result<AddEnv, Failure> {
@@ -72,10 +95,9 @@ fn ask(given: AddEnv, current: &Current, prompt: &mut dyn Prompt) -> Result<AddE
         let wanted = more.or(start.clone());
         current.objection(|document, spec| document.add_environment(spec, name.clone(), wanted))
     };
-    if answers.replicas.is_none() {
+    if let Some(default) = decided.replicas.filter(|_| answers.replicas.is_none()) {
         let number = |text: &str| text.trim().parse().map_err(|_| format!("`{}` is no number", text.escape_debug()));
-        let default = decided.replicas.to_string();
-        let answer = prompt.line("Replicas", &default, &|text| {
+        let answer = prompt.line("Replicas", &default.to_string(), &|text| {
             objection(EnvironmentDocument { replicas: Some(number(text)?), ..EnvironmentDocument::default() })
         })?;
         answers.replicas = number(&answer).ok();
@@ -109,6 +131,9 @@ mod tests {
         name: None,
         from: None,
         replicas: None,
+        autoscale: None,
+        expose: None,
+        host: None,
         database: None,
         database_host: None,
         secrets: None,

@@ -39,7 +39,7 @@ fn print_text(spec: &Spec, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "\nenvironments")?;
     for (name, environment) in &spec.environments {
         let contexts = environment.contexts.join(",");
-        writeln!(out, "  {:<20} {} replicas, contexts {contexts}", name.kebab(), environment.replicas)?;
+        writeln!(out, "  {:<20} {}, contexts {contexts}", name.kebab(), environment.size())?;
     }
     if !spec.entities.is_empty() {
         writeln!(out, "\nentities")?;

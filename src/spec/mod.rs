@@ -8,6 +8,7 @@ pub mod examples;
 pub mod field;
 pub mod grammar;
 pub mod handler;
+mod kubernetes;
 pub mod name;
 pub mod problem;
 pub mod service;

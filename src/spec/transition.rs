@@ -74,15 +74,11 @@ impl SpecDocument {
             self.environments.insert(name, given);
             return Ok(());
         };
-        let there = there.to_document();
+        let there = there.to_document().knobs();
         let mut differences = Differences::default();
-        differences.note("replicas", given.replicas.as_ref(), there.replicas.as_ref());
-        differences.note("database", given.database.as_ref(), there.database.as_ref());
-        differences.note("database_host", given.database_host.as_ref(), there.database_host.as_ref());
-        differences.note("secrets", given.secrets.as_ref(), there.secrets.as_ref());
-        differences.note("log_level", given.log_level.as_ref(), there.log_level.as_ref());
-        differences.note("contexts", given.contexts.as_ref(), there.contexts.as_ref());
-        differences.note("create_namespace", given.create_namespace.as_ref(), there.create_namespace.as_ref());
+        for (knob, value) in given.knobs() {
+            differences.note(&knob, Some(&value), there.get(&knob));
+        }
         differences.none("environment", name.kebab(), in_the_spec("environments", name.kebab()))
     }
 
