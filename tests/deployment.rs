@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -174,6 +175,59 @@ fn a_changed_configuration_rolls_the_pods() {
     let text = fs::read_to_string(&file).unwrap().replace("max_connections: 10000", "max_connections: 9999");
     fs::write(&file, text).unwrap();
     assert_ne!(before, template(&manifests(&rendered(&kubectl, &repo.root())[0].1)));
+}
+
+#[test]
+fn knobs_reach_the_manifests() {
+    let Some(kubectl) = support::tool("kubectl", "the knobs") else { return };
+    let repo = Repo::new("on");
+    let overlays: BTreeMap<String, Vec<Value>> =
+        rendered(&kubectl, &repo.root()).into_iter().map(|(name, text)| (name, manifests(&text))).collect();
+    let find = |environment: &str, kind: &str| {
+        overlays[environment].iter().find(|manifest| manifest["kind"] == kind).cloned().unwrap_or_default()
+    };
+    // The autoscaler owns the number of pods: one in the Deployment would reset it at every apply.
+    assert_eq!(find("prod", "Deployment")["spec"]["replicas"], Value::Null);
+    assert_eq!(find("prod", "HorizontalPodAutoscaler")["spec"]["maxReplicas"], 12);
+    assert_eq!(find("public", "Deployment")["spec"]["replicas"], 1);
+    assert_eq!(find("prod", "Ingress")["spec"]["rules"][0]["host"], "orders.example.com");
+    assert_eq!(find("gateway", "HTTPRoute")["spec"]["parentRefs"][0]["namespace"], "infra");
+    assert_eq!(find("gateway", "Deployment")["metadata"]["namespace"], "shared");
+    assert_eq!(find("gateway", "Secret"), Value::Null);
+    assert_eq!(find("gateway", "ExternalSecret")["spec"]["secretStoreRef"]["name"], "platform");
+    assert_eq!(find("public", "Ingress"), Value::Null);
+    let policy = |environment: &str| {
+        let named = |manifest: &&Value| manifest["kind"] == "NetworkPolicy" && manifest["metadata"]["name"] == "orders";
+        overlays[environment].iter().find(named).unwrap()["spec"].to_string()
+    };
+    for knob in ["10.20.0.0/16", "203.0.113.0/24", "2001:db8::/32", "observability"] {
+        assert!(policy("prod").contains(knob), "{knob}");
+    }
+    assert!(policy("gateway").contains(r#""values":["infra"]"#));
+}
+
+#[test]
+fn a_pod_lives_longer_than_its_shutdown_takes() {
+    let Some(kubectl) = support::tool("kubectl", "the grace period") else { return };
+    each(|case, root| {
+        let read = |path: &str| -> Value {
+            let text = fs::read_to_string(root.join(path)).unwrap_or_default();
+            serde_saphyr::from_str(&text).unwrap_or_default()
+        };
+        let seconds = |value: &Value| value.as_str().and_then(|text| text.trim_end_matches('s').parse::<u64>().ok());
+        let base = read("config/base.yaml");
+        for (environment, text) in rendered(&kubectl, root) {
+            let own = read(&format!("config/overlays/{environment}/env.yaml"));
+            let setting =
+                |key: &str| seconds(&own["shutdown"][key]).or_else(|| seconds(&base["shutdown"][key])).unwrap();
+            let manifests = manifests(&text);
+            let deployment = manifests.iter().find(|manifest| manifest["kind"] == "Deployment").unwrap();
+            let pod = &deployment["spec"]["template"]["spec"];
+            let stop = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+            let needed = stop + setting("drain_delay") + setting("grace");
+            assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() >= needed, "{case} {environment}");
+        }
+    });
 }
 
 /// A linter's name, its arguments, and which files it reads.

@@ -13,6 +13,7 @@ use crate::lock::{Lock, sha256};
 use crate::merge::has_markers;
 use crate::merge::yaml::{Edit, edit};
 use crate::plan::{LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::prompt::Prompt;
 use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
 use crate::spec::changeset;
@@ -41,7 +42,28 @@ pub(super) struct Options<'a> {
     pub(super) gone: Vec<String>,
     /// The template set to change to.
     pub(super) upgrade_to: Option<&'a TemplateSet>,
+    /// Who is asked before anything is written.
+    pub(super) confirm: Option<Confirm>,
+    /// Commands to run next.
     pub(super) next: Vec<String>,
+    /// Why nothing is to be done, where that is so.
+    pub(super) idle: String,
+}
+
+/// A question, asked when what will happen has been shown.
+pub(super) struct Confirm {
+    pub(super) prompt: Box<dyn Prompt>,
+    pub(super) question: String,
+}
+
+impl Confirm {
+    fn ask(mut self, plan: &Plan, mentions: &[Mention]) -> Result<(), Failure> {
+        self.prompt.say(&report::preview(plan, mentions)?)?;
+        match self.prompt.confirm(&self.question, false)? {
+            true => Ok(()),
+            false => Err(Failure::Refused("nothing was changed".to_owned())),
+        }
+    }
 }
 
 /// The repository that the command works in.
@@ -168,27 +190,36 @@ impl<'a> Session<'a> {
         check_uncommitted(global, self.tree, &plan)?;
         let mentions = mentions(self.tree, &plan, &next, &options.gone)?;
         let exit = if plan.conflicts().next().is_some() { Exit::Conflicts } else { Exit::Done };
+        let quiet = plan.is_empty() || global.dry_run;
+        let shown = options.confirm.is_some() && !quiet;
+        if let Some(confirm) = options.confirm
+            && shown
+        {
+            confirm.ask(&plan, &mentions)?;
+        }
         if let Some(guard) = &self.guard
             && !plan.is_empty()
         {
             warnings.extend(transaction::commit(guard, command, &plan)?);
         }
-        let quiet = plan.is_empty() || global.dry_run;
-        let report = Report {
+        let idle = plan.is_empty() && !options.idle.is_empty();
+        let mut report = Report {
             exit: exit as u8,
             mentions,
             next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, options.next) },
+            shown,
             ..Report::of(command, global, self.tree, plan, warnings)
         };
+        if idle {
+            report.headline = format!("{}: {}", report.headline, options.idle);
+        }
         report.print(global.format, out)?;
         Ok(exit)
     }
 
     /// Drops and narrowing are asked for in so many words.
     fn check_destruction(&self, spec: &Spec, allowed: bool) -> Result<(), Failure> {
-        let recorded = &self.document.changesets;
-        let new = spec.changesets.iter().filter(|(id, _)| !recorded.contains_key(id));
-        let losses: Vec<_> = new.filter_map(|(_, operation)| changeset::Operation::destroys(operation)).collect();
+        let losses = self.losses(spec);
         if allowed || losses.is_empty() {
             return Ok(());
         }
@@ -196,6 +227,13 @@ impl<'a> Session<'a> {
             "the change of `{SPEC_FILE}` {}; `appgen sync --allow-destructive` makes the changesets",
             losses.join(", and ")
         )))
+    }
+
+    /// What the changesets that a spec adds to the recorded ones destroy, as phrases.
+    pub(super) fn losses(&self, spec: &Spec) -> Vec<String> {
+        let recorded = &self.document.changesets;
+        let new = spec.changesets.iter().filter(|(id, _)| !recorded.contains_key(id));
+        new.filter_map(|(_, operation)| changeset::Operation::destroys(operation)).collect()
     }
 
     /// Nothing is merged on top of a conflict.

@@ -13,12 +13,12 @@ use super::engine::sql_string;
 use super::samples;
 use crate::spec::Spec;
 use crate::spec::entity::{Entity, Fields};
-use crate::spec::environment::{Database, Environment, Secrets};
+use crate::spec::environment::{Autoscaling, Database, Egress, Environment, Expose, Resources, Secrets};
 use crate::spec::field::{Field, FieldType, decimal_text};
 use crate::spec::handler::{Example, Handler};
 use crate::spec::name::{EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title};
 use crate::spec::pattern::Pattern;
-use crate::spec::service::Ci;
+use crate::spec::service::{AppgenSource, Ci};
 use crate::spec::{entity_functions, entity_path};
 use crate::templates::Unit;
 
@@ -85,6 +85,7 @@ impl Context {
         let shared = context! {
             service => Serde(&service),
             features => Serde(&spec.features),
+            appgen_install => spec.features.appgen_source.as_ref().map(AppgenSource::flags).unwrap_or_default(),
             environments => Serde(&environments),
             entities => Serde(&entities),
             handlers => Serde(&handlers),
@@ -151,6 +152,7 @@ fn spec_facts(spec: &Spec) -> Facts {
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
         ("ci_github", spec.features.ci == Ci::Github),
+        ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),
         ("handlers", !spec.handlers.is_empty()),
@@ -203,42 +205,117 @@ impl ServiceValues {
 #[derive(Serialize)]
 struct EnvironmentValues {
     name: String,
+    /// `app.kubernetes.io/instance`: tells the variants of a service apart, in one namespace too.
+    instance: String,
+    /// Zero where the autoscaler decides.
     replicas: u16,
+    autoscaling: Option<Autoscaling>,
+    resources: Option<Resources>,
+    /// Seconds: until a pod is killed, and what of it the requests get.
+    grace_period: u16,
+    shutdown_grace: u16,
     database: Database,
     database_host: String,
+    database_cidr: String,
     secrets: Secrets,
+    secret_store: String,
+    secret_key: String,
     log_level: crate::spec::environment::LogLevel,
     contexts: Vec<String>,
     contexts_csv: String,
     namespace: String,
     create_namespace: bool,
+    expose: Expose,
+    host: String,
+    tls_secret: String,
+    ingress_class: String,
+    gateway: String,
+    gateway_namespace: String,
+    load_balancer_port: u16,
+    annotations: BTreeMap<String, String>,
+    ingress_namespace: String,
+    monitoring_namespace: String,
+    egress: Vec<Egress>,
 }
+
+/// What a pod has before its requests get the rest of its grace period: preStop, `shutdown.drain_delay`, and some to
+/// spare, in seconds.
+const BEFORE_AND_BEHIND_THE_GRACE: u16 = 15;
 
 impl EnvironmentValues {
     fn new(spec: &Spec, name: &EnvironmentName, environment: &Environment) -> Self {
-        let in_cluster = || format!("{}-db", spec.service.name);
+        let this = environment.clone();
+        let service = &spec.service.name;
+        let instance = format!("{service}-{name}");
+        let namespace = this.namespace.unwrap_or_else(|| instance.clone());
+        let grace_period = this.grace_period.unwrap_or(45);
+        let gateway = this.gateway.unwrap_or_default();
+        let (gateway_namespace, gateway) = gateway.split_once('/').unwrap_or_default();
         Self {
             name: name.to_string(),
-            replicas: environment.replicas,
-            database: environment.database,
-            database_host: environment.database_host.clone().unwrap_or_else(in_cluster),
-            secrets: environment.secrets,
-            log_level: environment.log_level,
-            contexts: environment.contexts.clone(),
-            contexts_csv: environment.contexts.join(","),
-            namespace: format!("{}-{name}", spec.service.name),
-            create_namespace: environment.create_namespace,
+            instance,
+            replicas: this.replicas.unwrap_or(0),
+            autoscaling: this.autoscaling,
+            resources: this.resources,
+            grace_period,
+            shutdown_grace: grace_period.saturating_sub(BEFORE_AND_BEHIND_THE_GRACE),
+            database: this.database,
+            database_host: this.database_host.unwrap_or_else(|| format!("{service}-db")),
+            database_cidr: this.database_cidr.unwrap_or_else(|| "0.0.0.0/0".to_owned()),
+            secrets: this.secrets,
+            secret_store: this.secret_store.unwrap_or_default(),
+            secret_key: this.secret_key.unwrap_or_else(|| format!("{namespace}/db")),
+            log_level: this.log_level,
+            contexts_csv: this.contexts.join(","),
+            contexts: this.contexts,
+            namespace,
+            create_namespace: this.create_namespace,
+            expose: this.expose,
+            host: this.host.unwrap_or_default(),
+            tls_secret: this.tls_secret.unwrap_or_else(|| format!("{service}-tls")),
+            ingress_class: this.ingress_class.unwrap_or_default(),
+            gateway: gateway.to_owned(),
+            gateway_namespace: gateway_namespace.to_owned(),
+            load_balancer_port: this.load_balancer_port.unwrap_or(3000),
+            annotations: this.annotations,
+            ingress_namespace: this.ingress_namespace.unwrap_or_default(),
+            monitoring_namespace: this.monitoring_namespace.unwrap_or_default(),
+            egress: this.egress,
         }
     }
 
-    fn facts(&self) -> [(&'static str, bool); 5] {
-        [
+    fn facts(&self) -> Vec<(&'static str, bool)> {
+        let mut facts = vec![
             ("db_in_cluster", self.database == Database::InCluster),
             ("db_external", self.database == Database::External),
             ("secrets_file", self.secrets == Secrets::File),
             ("secrets_existing", self.secrets == Secrets::Existing),
+            ("secrets_external", self.secrets == Secrets::External),
             ("create_namespace", self.create_namespace),
-        ]
+            ("autoscaling", self.autoscaling.is_some()),
+            ("resources", self.resources.is_some()),
+            ("ingress", self.expose == Expose::Ingress),
+            ("ingress_class", !self.ingress_class.is_empty()),
+            ("gateway", self.expose == Expose::Gateway),
+            ("load_balancer", self.expose == Expose::LoadBalancer),
+            ("annotations", !self.annotations.is_empty()),
+            ("ingress_namespace", !self.ingress_namespace.is_empty()),
+            ("monitoring_namespace", !self.monitoring_namespace.is_empty()),
+            ("egress", !self.egress.is_empty()),
+            ("grace_period", self.grace_period != 45),
+        ];
+        const PATCHING: &[&str] = &[
+            "db_external",
+            "resources",
+            "grace_period",
+            "load_balancer",
+            "ingress_namespace",
+            "monitoring_namespace",
+            "egress",
+        ];
+        let patches = facts.iter().any(|(fact, holds)| *holds && PATCHING.contains(fact));
+        facts.push(("patches", patches));
+        facts
     }
 }
 

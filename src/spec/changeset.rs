@@ -49,6 +49,11 @@ impl ChangesetId {
         &self.0
     }
 
+    /// The words after the number.
+    pub fn slug(&self) -> &str {
+        self.0.split_once('-').map_or("", |(_, slug)| slug)
+    }
+
     fn number(&self) -> u32 {
         self.0.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
     }

@@ -8,6 +8,7 @@ pub mod examples;
 pub mod field;
 pub mod grammar;
 pub mod handler;
+mod kubernetes;
 pub mod name;
 pub mod pattern;
 pub mod problem;
@@ -177,6 +178,7 @@ impl Spec {
 
     fn check(&self, problems: &mut Vec<Problem>) {
         self.service.check(problems);
+        self.features.check(problems);
         if self.environments.len() > MOST_ENVIRONMENTS {
             let message = format!("{} environments; {MOST_ENVIRONMENTS} are possible", self.environments.len());
             problems.push(Problem::at(["environments"], message));
@@ -269,7 +271,7 @@ impl Spec {
             if first != path {
                 let message = format!("`{}` overlaps `{}` of `{holder}`", path.as_str(), first.as_str());
                 let problem = Problem::at([section, &owner], message);
-                problems.push(problem.help(format!("write `{}`", first.as_str())));
+                problems.push(problem.help("give the parameters of both the same names"));
             } else if let Some(holder) = routes.insert((method, path.shape()), label) {
                 let message = format!("`{}` is bound by `{holder}` for this method", path.as_str());
                 problems.push(Problem::at([section, &owner], message));

@@ -1,4 +1,8 @@
-//! Says what was done or would be done: to a person as text, to a program as JSON.
+//! Says what was done or would be done: to a person as text, to a program as JSON, to a pull request as Markdown or as
+//! annotations.
+
+mod github;
+mod markdown;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,7 +23,6 @@ const DIM: Style = Style::new().dimmed();
 
 /// The outcome of a command. In JSON it is the whole of standard output.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "appgen report")]
 pub struct Report {
     /// The format of this report: 1.
     pub version: u32,
@@ -50,6 +53,28 @@ pub struct Report {
     /// Whether the text of every change is shown.
     #[serde(skip)]
     pub diff: bool,
+    /// Whether the changes need not be listed any more.
+    #[serde(skip)]
+    pub shown: bool,
+}
+
+/// The outcome of a command that did not do its work. In JSON it is the whole of standard output.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FailureReport {
+    /// The format of this report: 1.
+    version: u32,
+    /// The exit code: 1 failed, 2 usage, 5 refused for safety.
+    exit: u8,
+    error: String,
+}
+
+/// What `--format json` prints.
+#[derive(JsonSchema)]
+#[schemars(title = "appgen report", untagged)]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum Document {
+    Done(Box<Report>),
+    Failed(FailureReport),
 }
 
 /// A line of a file.
@@ -81,6 +106,7 @@ impl Report {
             warnings,
             next: Vec::new(),
             diff: global.diff,
+            shown: false,
         }
     }
 
@@ -90,6 +116,8 @@ impl Report {
         match format {
             Format::Json => print_json(self, out),
             Format::Text => self.print_text(out),
+            Format::Markdown => markdown::print(self, out),
+            Format::Github => github::print(self, out),
         }
     }
 
@@ -98,16 +126,11 @@ impl Report {
             for change in &self.changes {
                 print_diff(change, out)?;
             }
-        } else if self.dry_run || self.command != "new" {
-            for change in &self.changes {
-                print_change(change, out)?;
-            }
+        } else if !self.shown {
+            print_changes(&self.changes, out)?;
         }
-        if !self.mentions.is_empty() {
-            writeln!(out, "still named in files of yours:")?;
-        }
-        for mention in &self.mentions {
-            writeln!(out, "  {}:{}: {}", mention.path, mention.line, mention.text)?;
+        if self.diff || !self.shown {
+            print_mentions(&self.mentions, out)?;
         }
         writeln!(out, "{GOOD}{}{GOOD:#}", self.headline)?;
         for warning in &self.warnings {
@@ -123,18 +146,47 @@ impl Report {
     }
 }
 
+/// What a plan will do, as text with colours.
+///
+/// # Errors
+/// None: nothing is written but memory.
+pub fn preview(plan: &Plan, mentions: &[Mention]) -> io::Result<String> {
+    let mut text = Vec::new();
+    writeln!(text)?;
+    print_changes(&plan.changes, &mut text)?;
+    print_mentions(mentions, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn print_changes(changes: &[Change], out: &mut impl Write) -> io::Result<()> {
+    changes.iter().try_for_each(|change| print_change(change, out))
+}
+
+fn print_mentions(mentions: &[Mention], out: &mut impl Write) -> io::Result<()> {
+    if !mentions.is_empty() {
+        writeln!(out, "still named in files of yours:")?;
+    }
+    mentions.iter().try_for_each(|Mention { path, line, text }| writeln!(out, "  {path}:{line}: {text}"))
+}
+
 fn print_change(change: &Change, out: &mut impl Write) -> io::Result<()> {
-    let (style, word, remark) = match change.action {
+    let (style, word, remark) = word(change.action);
+    let gap = if remark.is_empty() { "" } else { "  " };
+    writeln!(out, "{style}{word:<8}{style:#} {}{DIM}{gap}{remark}{DIM:#}", change.path)
+}
+
+/// What an action is called, and what there is to say about it.
+fn word(action: Action) -> (Style, &'static str, &'static str) {
+    match action {
         Action::Create => (GOOD, "create", ""),
         Action::Update => (GOOD, "update", ""),
         Action::Delete => (GOOD, "delete", ""),
         Action::Conflict => (BAD, "conflict", ""),
-        Action::Sidecar => (BAD, "conflict", "  the file is not appgen's: the new text is beside it"),
-        Action::Adopt => (DIM, "adopt", "  there already, and yours"),
-        Action::Keep => (DIM, "keep", "  no longer made, and has edits of yours"),
-        Action::Missing => (BAD, "missing", "  `appgen restore` puts it back"),
-    };
-    writeln!(out, "{style}{word:<8}{style:#} {}{DIM}{remark}{DIM:#}", change.path)
+        Action::Sidecar => (BAD, "conflict", "the file is not appgen's: the new text is beside it"),
+        Action::Adopt => (DIM, "adopt", "there already, and yours"),
+        Action::Keep => (DIM, "keep", "no longer made, and has edits of yours"),
+        Action::Missing => (BAD, "missing", "`appgen restore` puts it back"),
+    }
 }
 
 /// A change in the form that `git apply` reads.
@@ -180,7 +232,8 @@ pub fn next_steps(conflicts: bool, next: Vec<String>) -> Vec<String> {
 
 /// The JSON Schema of a report (draft 2020-12).
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Report).to_value()
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Document>().to_value()
 }
 
 /// What a change of a repository comes to, in one line.
@@ -212,7 +265,7 @@ pub fn print_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()
     writeln!(out)
 }
 
-/// Prints an error once: as text on `err`, or as JSON on `out`.
+/// Prints an error once: as text on `err`, or as a document on `out`.
 ///
 /// # Errors
 /// The output cannot be written.
@@ -225,7 +278,9 @@ pub fn print_error(
 ) -> io::Result<()> {
     match format {
         Format::Text => writeln!(err, "{BAD}error{BAD:#}: {message}"),
-        Format::Json => print_json(&serde_json::json!({ "version": FORMAT, "exit": exit, "error": message }), out),
+        Format::Json => print_json(&FailureReport { version: FORMAT, exit, error: message.to_owned() }, out),
+        Format::Markdown => markdown::print_error(message, out),
+        Format::Github => github::print_error(message, out),
     }
 }
 
