@@ -212,20 +212,27 @@ pub fn print_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()
     writeln!(out)
 }
 
-/// Prints an error once: as text on `err`, or as JSON on `out`.
+/// Prints an error once, after the warnings that led to it: as text on `err`, or as JSON on `out`.
 ///
 /// # Errors
 /// The output cannot be written.
 pub fn print_error(
     message: &str,
+    warnings: &[String],
     exit: u8,
     format: Format,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<()> {
     match format {
-        Format::Text => writeln!(err, "{BAD}error{BAD:#}: {message}"),
-        Format::Json => print_json(&serde_json::json!({ "version": FORMAT, "exit": exit, "error": message }), out),
+        Format::Text => {
+            warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
+            writeln!(err, "{BAD}error{BAD:#}: {message}")
+        }
+        Format::Json => {
+            let error = serde_json::json!({ "version": FORMAT, "exit": exit, "error": message, "warnings": warnings });
+            print_json(&error, out)
+        }
     }
 }
 
