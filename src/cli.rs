@@ -1,5 +1,6 @@
 //! What was typed: flags and arguments, before anything is made of them.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -40,6 +41,9 @@ pub struct Global {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
+    /// Not typed: what was done about an interrupted run before the command began. It is said however the command ends.
+    #[arg(skip)]
+    pub recovered: RefCell<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -158,7 +158,7 @@ fn read(tree: &Worktree, path: &RelPath) -> Result<Option<Vec<u8>>, PlanError> {
         Ok(Found::Nothing) => Ok(None),
         Ok(Found::File(bytes)) => Ok(Some(bytes)),
         Ok(Found::Other(what)) => Err(PlanError::Refused(vec![format!(
-            "`{path}` is {what}, or lies behind one; appgen writes files only: move it away or remove it"
+            "`{path}` is {what}; appgen writes files only: move what is in the way"
         )])),
         Err(error) => Err(PlanError::Read { path: path.clone(), error }),
     }

@@ -81,23 +81,32 @@ impl Worktree {
     /// # Errors
     /// The path cannot be read.
     pub fn read(&self, path: &RelPath) -> io::Result<Found> {
-        let mut at = self.root.clone();
-        for segment in path.as_str().split('/') {
-            at.push(segment);
-            match fs::symlink_metadata(&at) {
-                Ok(metadata) if metadata.is_symlink() => return Ok(Found::Other("a symbolic link")),
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                    return Ok(Found::Nothing);
-                }
-                Err(error) => return Err(error),
+        let at = self.absolute(path);
+        let parents: Vec<_> = at.ancestors().skip(1).take_while(|parent| *parent != self.root).collect();
+        for parent in parents.into_iter().rev() {
+            match look(parent)? {
+                None => return Ok(Found::Nothing),
+                Some(kind) if kind.is_symlink() => return Ok(Found::Other("behind a symbolic link")),
+                Some(kind) if !kind.is_dir() => return Ok(Found::Other("below a file that is no directory")),
+                Some(_) => {}
             }
         }
-        match fs::symlink_metadata(&at)? {
-            metadata if metadata.is_dir() => Ok(Found::Other("a directory")),
-            metadata if !metadata.is_file() => Ok(Found::Other("no regular file")),
-            _ => Ok(Found::File(fs::read(&at)?)),
+        match look(&at)? {
+            None => Ok(Found::Nothing),
+            Some(kind) if kind.is_symlink() => Ok(Found::Other("a symbolic link")),
+            Some(kind) if kind.is_dir() => Ok(Found::Other("a directory")),
+            Some(kind) if !kind.is_file() => Ok(Found::Other("no regular file")),
+            Some(_) => fs::read(&at).map(Found::File),
         }
+    }
+}
+
+/// What kind of thing is at a path; links are not followed.
+fn look(path: &Path) -> io::Result<Option<fs::FileType>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.file_type())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -422,7 +422,7 @@ fn strange_repositories_get_a_clear_message_and_lose_nothing() {
                 std::os::unix::fs::symlink("../elsewhere", repo.root().join("config")).unwrap();
             },
             5,
-            "is a symbolic link",
+            "is behind a symbolic link",
         ),
         (
             "directory in the way",

@@ -7,7 +7,7 @@ use super::{Exit, Failure};
 use crate::cli::{Format, Global};
 use crate::drift::{Drift, drift, survey};
 use crate::git;
-use crate::plan::Plan;
+use crate::plan::{LOCK_FILE, Plan};
 use crate::report::Report;
 use crate::spec::SPEC_FILE;
 use crate::templates::Sets;
@@ -47,8 +47,11 @@ pub(super) fn find(session: &Session<'_>, sets: &Sets, tree: &Worktree) -> Resul
     let rendered = session.rendered(sets)?;
     found.extend(drift(&survey(&rendered, &session.lock.files, tree)?, tree)?);
     for path in git::unmerged(tree.root())? {
-        if !found.iter().any(|drift| drift.path == path) {
-            found.push(Drift::new(&path, "is unmerged in git's index", "appgen resolve".to_owned()));
+        let recorded = session.lock.conflicts.iter().any(|conflict| conflict.as_str() == path);
+        if !recorded && !found.iter().any(|drift| drift.path == path) {
+            let ours = [SPEC_FILE, LOCK_FILE].contains(&path.as_str());
+            let fix = if ours { "appgen resolve".to_owned() } else { format!("git add {path}") };
+            found.push(Drift::new(&path, "is unmerged in git's index", fix));
         }
     }
     for path in &session.lock.conflicts {

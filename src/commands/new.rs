@@ -45,8 +45,16 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: New, out: &mut impl W
         let surrounding = worktree::enclosing_git(&global.directory);
         let message = format!("Create {} with appgen {}", spec.service.name, env!("CARGO_PKG_VERSION"));
         let commit = (!arguments.no_git && surrounding.is_none()).then_some(message.as_str());
-        let git = transaction::create(&target, &plan, commit)
-            .map_err(|error| Failure::Failed(format!("cannot make `{}`: {error}", target.display())))?;
+        let git =
+            transaction::create(&target, &plan, commit).map_err(|error| match worktree::check_vacant(&target) {
+                // Somebody else was faster.
+                Err(taken) => taken.into(),
+                Ok(()) => Failure::Failed(format!(
+                    "cannot make `{}`: {error}; nothing was made: {}",
+                    target.display(),
+                    transaction::advice(&error)
+                )),
+            })?;
         match (git, surrounding) {
             (Some(Git::Missing), _) => {
                 warnings.push("`git` is not on PATH; the repository is not under version control".to_owned());

@@ -50,7 +50,7 @@ fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl 
         session.lock.conflicts.iter().filter(|path| !open.contains(path)).map(RelPath::as_str).collect();
     let known: Vec<_> = settled.iter().copied().filter(|path| unmerged.iter().any(|other| other == path)).collect();
     if !global.dry_run {
-        git::add(tree.root(), &known)?;
+        warnings.extend(mark_settled(tree, &known));
     }
     let exit = if open.is_empty() { Exit::Done } else { Exit::Conflicts };
     let list: Vec<_> = open.iter().map(|path| format!("\n  {path}")).collect();
@@ -62,6 +62,12 @@ fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl 
     let report = Report::of("resolve", global, tree, plan, warnings);
     Report { exit: exit as u8, headline, ..report }.print(global.format, out)?;
     Ok(exit)
+}
+
+/// Tells git what is settled. The files are, whether it listens or not.
+fn mark_settled(tree: &Worktree, paths: &[&str]) -> Option<String> {
+    let error = git::add(tree.root(), paths).err()?;
+    Some(format!("git does not know what is settled ({error}); when it can, run `git add {}`", paths.join(" ")))
 }
 
 /// One branch of a merge: its lock, and what its spec rendered.
@@ -168,7 +174,7 @@ fn merge_branches(
             .filter(|path| !conflicts.iter().any(|conflict| conflict.as_str() == *path))
             .map(String::as_str)
             .collect();
-        git::add(tree.root(), &settled)?;
+        warnings.extend(mark_settled(tree, &settled));
     }
     let exit = if conflicts.is_empty() { Exit::Done } else { Exit::Conflicts };
     let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { Vec::new() };

@@ -81,11 +81,8 @@ pub(super) fn guard<'a>(global: &Global, tree: &'a Worktree) -> Result<(Option<G
         let warning = "an interrupted change is not complete; the next command that writes completes it".to_owned();
         return Ok((None, if left { vec![warning] } else { Vec::new() }));
     }
-    let (guard, finished) = Guard::acquire(tree)?;
-    let mut warnings = finished.warnings;
-    if !finished.paths.is_empty() {
-        warnings.insert(0, format!("completed a change of {} files that was interrupted", finished.paths.len()));
-    }
+    let (guard, warnings) = Guard::acquire(tree)?;
+    global.recovered.replace(warnings.clone());
     Ok((Some(guard), warnings))
 }
 
@@ -323,7 +320,8 @@ pub(super) fn check_uncommitted(global: &Global, tree: &Worktree, plan: &Plan) -
     }
     let paths: Vec<_> = edited.iter().map(|change| change.path.as_str()).collect();
     let uncommitted = git::uncommitted(tree.root(), &paths)?;
-    let journal = transaction::journal(tree)?;
+    // A journal that cannot be read vouches for nothing.
+    let journal = transaction::journal(tree).ok().flatten();
     let is_ours = |path: &str, bytes: &[u8]| {
         let hash = sha256(bytes);
         let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);

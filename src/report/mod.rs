@@ -66,6 +66,9 @@ struct FailureReport {
     /// The exit code: 1 failed, 2 usage, 5 refused for safety.
     exit: u8,
     error: String,
+    /// What had been noticed before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// What `--format json` prints.
@@ -265,22 +268,27 @@ pub fn print_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()
     writeln!(out)
 }
 
-/// Prints an error once: as text on `err`, or as a document on `out`.
+/// Prints an error once, after the warnings that led to it: as text on `err`, or as a document on `out`.
 ///
 /// # Errors
 /// The output cannot be written.
 pub fn print_error(
     message: &str,
+    warnings: &[String],
     exit: u8,
     format: Format,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<()> {
+    if format == Format::Json {
+        let (error, warnings) = (message.to_owned(), warnings.to_owned());
+        return print_json(&FailureReport { version: FORMAT, exit, error, warnings }, out);
+    }
+    warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
     match format {
-        Format::Text => writeln!(err, "{BAD}error{BAD:#}: {message}"),
-        Format::Json => print_json(&FailureReport { version: FORMAT, exit, error: message.to_owned() }, out),
         Format::Markdown => markdown::print_error(message, out),
         Format::Github => github::print_error(message, out),
+        _ => writeln!(err, "{BAD}error{BAD:#}: {message}"),
     }
 }
 

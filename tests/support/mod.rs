@@ -181,6 +181,16 @@ pub fn skip(what: &str, why: &str) {
     let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "skipped {what}: {why}");
 }
 
+/// Whether a command can be run here and succeeds.
+pub fn succeeds_quietly(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
 /// Runs a command and returns what it printed.
 #[track_caller]
 pub fn succeed(command: &mut Command) -> Run {
