@@ -6,75 +6,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
-use support::{Place, Run};
-
-/// A repository `a` in a place of its own.
-struct Repo {
-    place: Place,
-}
-
-impl Repo {
-    fn new() -> Self {
-        Self::with(&["--no-git"])
-    }
-
-    fn with(flags: &[&str]) -> Self {
-        let place = Place::new();
-        let arguments = ["new", "a", "--yes"].iter().chain(flags);
-        Run::of(&support::appgen(place.path()).args(arguments).output().unwrap(), place.path()).succeeds();
-        Self { place }
-    }
-
-    fn from_spec(spec: &str) -> Self {
-        let place = Place::new();
-        place.new_from(spec.as_bytes()).succeeds();
-        Self { place }
-    }
-
-    fn root(&self) -> PathBuf {
-        self.place.path().join("a")
-    }
-
-    fn run(&self, line: &str) -> Run {
-        let output = support::appgen(&self.root()).args(line.split(' ')).output().unwrap();
-        Run::of(&output, self.place.path())
-    }
-
-    fn files(&self) -> BTreeMap<String, String> {
-        let mut files = support::files(&self.root());
-        files.retain(|path, _| !path.starts_with(".appgen/txn/"));
-        files
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root().join(path)).unwrap()
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        fs::write(self.root().join(path), text).unwrap();
-    }
-
-    fn edit(&self, path: &str, from: &str, to: &str) {
-        let text = self.read(path);
-        assert!(text.contains(from), "{path} has no `{from}`");
-        self.write(path, &text.replacen(from, to, 1));
-    }
-
-    fn git(&self, line: &str) -> String {
-        let mut command = std::process::Command::new("git");
-        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
-        let output = command.args(line.split(' ')).current_dir(self.root()).output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    }
-
-    fn commit(&self) {
-        self.git("add -A");
-        self.git("commit -qm edits");
-    }
-}
+use support::Run;
+use support::repository::Repo;
 
 /// What `new` makes of the spec that a repository has.
 fn fresh(repo: &Repo) -> BTreeMap<String, String> {
