@@ -8,7 +8,7 @@ use super::{Exit, Failure};
 use crate::cli::{Global, Remove, RemoveEntity};
 use crate::spec::name::{EntityName, EnvironmentName, HandlerName, pascal, plural};
 use crate::spec::transition::TableFate;
-use crate::spec::{Spec, entity_functions};
+use crate::spec::{Spec, entity_functions, entity_path};
 use crate::templates::Sets;
 
 pub(super) fn environment(
@@ -36,7 +36,17 @@ pub(super) fn handler(global: &Global, sets: &Sets, arguments: Remove, out: &mut
     let name = parsed(&name(global, arguments.name, "handler", "remove-handler", names)?, HandlerName::parse)?;
     let mut document = session.document.clone();
     document.remove_handler(&name)?;
-    let options = Options { gone: vec![name.snake()], ..Options::default() };
+    let mut gone = vec![name.snake(), name.to_string()];
+    // Whoever calls its route names it too, unless another answers there.
+    if let Some(handler) = session.document.handlers.get(&name) {
+        let prefix = handler.path.literal_prefix();
+        let shared = document.handlers.values().any(|other| other.path.as_str().starts_with(prefix))
+            || document.entities.keys().any(|entity| entity_path(entity).starts_with(prefix));
+        if !shared && prefix != "/" {
+            gone.push(prefix.to_owned());
+        }
+    }
+    let options = Options { gone, ..Options::default() };
     session.apply(global, sets, "remove-handler", document, options, out)
 }
 
@@ -55,12 +65,16 @@ pub(super) fn entity(
         (false, true) => TableFate::Withdrawn,
         (false, false) => TableFate::Kept,
     };
+    let current = session.desired()?;
     let mut document = session.document.clone();
-    document.remove_entity(&session.desired()?, &name, fate)?;
-    let mut gone = vec![name.snake(), pascal(name.kebab()), plural(&name.snake())];
+    document.remove_entity(&current, &name, fate)?;
+    let (kebab, snake) = (name.kebab(), name.snake());
+    let mut gone = vec![snake.clone(), kebab.to_owned(), pascal(kebab), plural(&snake), plural(kebab)];
+    gone.extend(current.entities.get(&name).map(|entity| entity.table.to_string()));
     gone.extend(entity_functions(&name));
-    // `--drop-table` is the permission to drop it.
-    let options = Options { gone, allow_destructive: fate == TableFate::Dropped, ..Options::default() };
+    // `--drop-table` and `--unapplied` are the permission.
+    let (allow_destructive, withdraw) = (fate == TableFate::Dropped, fate == TableFate::Withdrawn);
+    let options = Options { gone, allow_destructive, withdraw, ..Options::default() };
     session.apply(global, sets, "remove-entity", document, options, out)
 }
 

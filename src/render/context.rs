@@ -316,6 +316,10 @@ pub(super) struct FieldValues {
     unique_name: String,
     check_name: String,
     fk_name: String,
+    index_name: String,
+    /// Whether the column has an index that no constraint brings.
+    indexed: bool,
+    is_text: bool,
 }
 
 /// The table of each entity that can be referred to.
@@ -354,16 +358,19 @@ impl FieldValues {
             sample_update,
             target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
             target_table: target_table.unwrap_or_default(),
-            backfill: field.backfill.as_ref().map(sql_literal).unwrap_or_default(),
+            backfill: field.backfill.as_ref().map(|value| sql_literal(field, value)).unwrap_or_default(),
             sql_check,
             unique_name: constraint_name(table, name, "key"),
             check_name: constraint_name(table, name, "check"),
             fk_name: constraint_name(table, name, "fkey"),
+            index_name: constraint_name(table, name, "idx"),
+            indexed: field.kind == FieldType::Ref && !field.unique,
+            is_text: matches!(field.kind, FieldType::Text | FieldType::Enum),
         }
     }
 }
 
-/// A constraint's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a
+/// A constraint's or index's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a
 /// checksum of the whole keeps two such names apart.
 fn constraint_name(table: &SqlName, column: &SqlName, suffix: &str) -> String {
     let whole = format!("{table}_{column}_{suffix}");
@@ -423,9 +430,10 @@ impl HandlerValues {
 }
 
 /// A literal that PostgreSQL converts to the column's type.
-pub(super) fn sql_literal(value: &Json) -> String {
+pub(super) fn sql_literal(field: &Field, value: &Json) -> String {
     match value {
         Json::Null => "null".to_owned(),
+        value if field.kind == FieldType::Json => sql_string(&value.to_string()),
         Json::Bool(value) => value.to_string(),
         Json::Number(value) => value.to_string(),
         Json::String(text) => sql_string(text),

@@ -1,6 +1,7 @@
 //! Changesets: the recorded history of the schema, each one an operation. They are never edited and never renumbered;
 //! replaying them gives the tables that exist.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,8 +18,8 @@ use super::problem::Problem;
 use super::service::check_line;
 
 /// `0001-create-countries`: a number of four or more digits, a verb and a subject. Two branches may take one number;
-/// the words tell them apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// the words tell them apart. In the order of numbers, then of words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[0-9]{4,9}-[a-z0-9]+(-[a-z0-9]+)*$", "maxLength" = 120))]
 pub struct ChangesetId(String);
@@ -51,6 +52,18 @@ impl ChangesetId {
 
     fn number(&self) -> u32 {
         self.0.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Ord for ChangesetId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.number(), &self.0).cmp(&(other.number(), &other.0))
+    }
+}
+
+impl PartialOrd for ChangesetId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -203,6 +216,7 @@ pub fn replay(changesets: &Changesets, problems: &mut Vec<Problem>) -> Tables {
 pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, problems: &mut Vec<Problem>) {
     let (key, table) = match operation {
         Operation::CreateTable(create) => {
+            check_references(tables, Some(&create.entity), &create.fields, [id.as_str(), "create_table"], problems);
             let fields = columns(&create.fields);
             if tables.insert(create.table.clone(), Table { entity: create.entity.clone(), fields }).is_some() {
                 let message = format!("an earlier changeset created the table `{}`", create.table);
@@ -223,6 +237,9 @@ pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, 
         Operation::DropTable(drop) => ("drop_table", &drop.table),
         Operation::InsertRows(insert) => ("insert_rows", &insert.table),
     };
+    if let Operation::AddColumns(add) = operation {
+        check_references(tables, None, &add.fields, [id.as_str(), key], problems);
+    }
     let path = ["changesets".to_owned(), id.to_string(), key.to_owned()];
     let Some(made) = tables.get_mut(table) else {
         let message = format!("no earlier changeset creates the table `{table}`");
@@ -266,6 +283,23 @@ pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, 
         }
         Operation::InsertRows(insert) => insert.check(made, &path, problems),
         Operation::CreateTable(_) | Operation::Sql(_) => {}
+    }
+}
+
+/// A reference needs the table that it leads to. `own` is the entity whose table is being made.
+fn check_references(
+    tables: &Tables,
+    own: Option<&EntityName>,
+    fields: &Fields,
+    [id, key]: [&str; 2],
+    problems: &mut Vec<Problem>,
+) {
+    let has_table = |to: &EntityName| own == Some(to) || tables.values().any(|table| table.entity == *to);
+    for (name, field) in fields {
+        if let Some(to) = field.to.as_ref().filter(|to| !has_table(to)) {
+            let message = format!("`{name}` refers to `{to}`, and no earlier changeset creates its table");
+            problems.push(Problem::at(["changesets", id, key, "fields", name.as_str()], message));
+        }
     }
 }
 
@@ -320,18 +354,24 @@ pub fn append_pending(
     let tables = replay(changesets, problems);
     for name in in_order_of_references(entities, problems) {
         let entity = &entities[&name];
-        match tables.get(&entity.table) {
-            None => {
+        let before = tables.iter().find(|(_, made)| made.entity == name).map(|(table, _)| table);
+        match (tables.get(&entity.table), before) {
+            (None, Some(before)) => {
+                let message = format!("`{name}` has its rows in the table `{before}`, and a table keeps its name");
+                let help = "give it that `table`, or move the rows to an entity of another name: `appgen add-migration`";
+                problems.push(Problem::at(["entities", name.kebab(), "table"], message).help(help));
+            }
+            (None, None) => {
                 let (table, fields) = (entity.table.clone(), columns(&entity.fields));
                 let create = CreateTable { entity: name.clone(), table, fields };
                 append(changesets, "create", entity.table.as_str(), Operation::CreateTable(create));
             }
-            Some(made) if made.entity != name => {
+            (Some(made), _) if made.entity != name => {
                 let message = format!("the table `{}` was made for `{}`", entity.table, made.entity);
                 let problem = Problem::at(["entities", name.kebab(), "table"], message);
                 problems.push(problem.help("give the entity another `table`"));
             }
-            Some(made) => append_differences(changesets, &name, entity, &made.fields, problems),
+            (Some(made), _) => append_differences(changesets, &name, entity, &made.fields, problems),
         }
     }
 }
