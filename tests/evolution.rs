@@ -253,6 +253,74 @@ fn history_is_frozen() {
 }
 
 #[test]
+fn recorded_history_is_not_edited_in_the_spec() {
+    let in_history = |text: &str, from: &str, to: &str| {
+        let (head, history) = text.split_once("\nchangesets:\n").unwrap();
+        assert!(history.contains(from), "{from}");
+        format!("{head}\nchangesets:\n{}", history.replacen(from, to, 1))
+    };
+    let repo = Repo::new();
+    let original = repo.read("appgen.yaml");
+    let withdrawn = {
+        let start = original.find("  0003-insert-countries:\n").unwrap();
+        let size = original[start..].find("  0004-").unwrap();
+        format!("{}{}", &original[..start], &original[start + size..])
+    };
+    let cases: [(&str, String, i32, &str); 3] = [
+        (
+            "a changeset",
+            in_history(&original, "length: 200", "length: 300"),
+            5,
+            "changes the changeset `0001-create-countries`",
+        ),
+        ("no changeset", withdrawn.clone(), 5, "withdraws the changeset `0003-insert-countries`"),
+        (
+            "a table",
+            original.replacen("table: countries", "table: nations", 1),
+            2,
+            "in the table `countries`, and a table keeps its name",
+        ),
+    ];
+    for (name, spec, code, message) in cases {
+        repo.write("appgen.yaml", &spec);
+        let before = repo.files();
+        let run = repo.run("sync");
+        assert_eq!(run.code, code, "{name}: {}{}", run.out, run.err);
+        assert!(run.err.contains(message), "{name}: {}", run.err);
+        assert_same(&before, &repo.files(), name);
+    }
+    // What is said in so many words is done.
+    repo.write("appgen.yaml", &withdrawn);
+    repo.run("sync --allow-destructive").succeeds();
+    assert!(!repo.root().join("db/changelog/testdata/0003-insert-countries.sql").exists());
+    repo.run("check").succeeds();
+}
+
+#[test]
+fn withdrawing_a_table_leaves_an_earlier_one_of_its_name_in_history() {
+    let repo = Repo::new();
+    repo.run("add-entity one a:text!").succeeds();
+    repo.run("remove-entity one --drop-table").succeeds();
+    let before = repo.files();
+    repo.run("add-entity one b:integer!").succeeds();
+    repo.run("remove-entity one --unapplied").succeeds();
+    assert_same(&before, &repo.files(), "add and withdraw");
+    // A kept table refers to it: its history needs the other's.
+    repo.run("add-entity two a:text!").succeeds();
+    repo.run("add-entity three two:ref(two)!").succeeds();
+    repo.run("remove-entity three").succeeds();
+    let before = repo.files();
+    let refused = repo.run("remove-entity two --unapplied");
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(
+        refused.err.contains("`two` refers to `two`, and no earlier changeset creates its table"),
+        "{}",
+        refused.err
+    );
+    assert_same(&before, &repo.files(), "refused");
+}
+
+#[test]
 fn managed_files_are_refused_and_named() {
     let repo = Repo::new();
     repo.edit("src/handlers/registry.rs", "use ", "// mine\nuse ");

@@ -134,13 +134,11 @@ fn merge_branches(
                 Some(text) => (Action::Update, text),
                 None => continue,
             },
-            Class::Merged if is_unmerged => {
-                match settle_file(tree, path, file, [&base, &ours, &theirs])? {
-                    Some(Merged::Clean(text)) => (Action::Update, text),
-                    Some(Merged::Conflict(text)) => (Action::Conflict, text),
-                    None => continue,
-                }
-            }
+            Class::Merged if is_unmerged => match settle_file(tree, path, file, [&base, &ours, &theirs])? {
+                Some(Merged::Clean(text)) => (Action::Update, text),
+                Some(Merged::Conflict(text)) => (Action::Conflict, text),
+                None => continue,
+            },
             _ => continue,
         };
         if action == Action::Conflict {

@@ -249,8 +249,15 @@ mod tests {
 
     #[test]
     fn what_a_side_updated_or_took_away_stays_so() {
-        let base = lock(&[("app", "0.1.0", &["old", "serde", "tokio"]), ("old", "1.0.0", &["rest"]), ("rest", "1.0.0", &[]), ("serde", "1.0.0", &[]), ("tokio", "1.0.0", &[])]);
-        let ours = lock(&[("app", "0.2.0", &["serde", "tokio"]), ("serde", "1.0.7", &[]), ("tokio", "1.0.0", &["serde"])]);
+        let base = lock(&[
+            ("app", "0.1.0", &["old", "serde", "tokio"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
+        let ours =
+            lock(&[("app", "0.2.0", &["serde", "tokio"]), ("serde", "1.0.7", &[]), ("tokio", "1.0.0", &["serde"])]);
         let next = lock(&[
             ("app", "0.1.0", &["decimal", "old", "serde", "tokio"]),
             ("decimal", "1.0.0", &["tokio"]),
@@ -267,9 +274,21 @@ mod tests {
         ]);
         assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
         // What only the template needed goes with it; what the user needs as well stays.
-        let ours = lock(&[("app", "0.1.0", &["mine", "old", "serde", "tokio"]), ("mine", "1.0.0", &["rest"]), ("old", "1.0.0", &["rest"]), ("rest", "1.0.0", &[]), ("serde", "1.0.0", &[]), ("tokio", "1.0.0", &[])]);
+        let ours = lock(&[
+            ("app", "0.1.0", &["mine", "old", "serde", "tokio"]),
+            ("mine", "1.0.0", &["rest"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
         let next = lock(&[("app", "0.1.0", &["tokio"]), ("tokio", "1.0.0", &[])]);
-        let merged = lock(&[("app", "0.1.0", &["mine", "tokio"]), ("mine", "1.0.0", &["rest"]), ("rest", "1.0.0", &[]), ("tokio", "1.0.0", &[])]);
+        let merged = lock(&[
+            ("app", "0.1.0", &["mine", "tokio"]),
+            ("mine", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
         assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
     }
 

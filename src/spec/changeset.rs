@@ -358,7 +358,8 @@ pub fn append_pending(
         match (tables.get(&entity.table), before) {
             (None, Some(before)) => {
                 let message = format!("`{name}` has its rows in the table `{before}`, and a table keeps its name");
-                let help = "give it that `table`, or move the rows to an entity of another name: `appgen add-migration`";
+                let help =
+                    "give it that `table`, or move the rows to an entity of another name: `appgen add-migration`";
                 problems.push(Problem::at(["entities", name.kebab(), "table"], message).help(help));
             }
             (None, None) => {
@@ -473,4 +474,17 @@ fn in_order_of_references(entities: &BTreeMap<EntityName, Entity>, problems: &mu
         ordered.push(waiting.remove(index).clone());
     }
     ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changesets_follow_their_numbers() {
+        let id = |text: &str| ChangesetId::parse(text).unwrap();
+        let mut ids = [id("10000-a"), id("9999-b"), id("0002-b"), id("0002-a")];
+        ids.sort();
+        assert_eq!(ids.map(String::from), ["0002-a", "0002-b", "9999-b", "10000-a"]);
+    }
 }

@@ -161,7 +161,8 @@ impl SpecDocument {
                 let is_its = |operation: &Operation| operation.table() == Some(&entity.table);
                 let makes = |operation: &Operation| is_its(operation) && matches!(operation, Operation::CreateTable(_));
                 let made = self.changesets.iter().rfind(|(_, operation)| makes(operation)).map(|(id, _)| id.clone());
-                self.changesets.retain(|id, operation| made.as_ref().is_some_and(|made| id < made) || !is_its(operation));
+                self.changesets
+                    .retain(|id, operation| made.as_ref().is_some_and(|made| id < made) || !is_its(operation));
             }
         }
         Ok(())
