@@ -548,6 +548,30 @@ fn branches_that_both_add_are_merged() {
 }
 
 #[test]
+fn branches_that_both_change_one_entity_are_merged() {
+    let repo = Repo::with(&[]);
+    let field = "  country:\n    table: countries\n    fields:\n";
+    let add = |names: [&str; 2]| {
+        let fields = names.map(|name| format!("      {name}:\n        type: integer\n")).concat();
+        repo.edit("appgen.yaml", field, &format!("{field}{fields}"));
+        repo.run("sync").succeeds();
+        repo.commit();
+    };
+    repo.git("checkout -qb theirs");
+    add(["area", "people"]);
+    repo.git("checkout -q main");
+    add(["calling_code", "rank"]);
+    assert!(repo.git("merge theirs").contains("CONFLICT"));
+    let run = repo.run("resolve");
+    assert_eq!(run.code, 0, "{}{}\n{}", run.out, run.err, repo.git("diff"));
+    repo.run("check").succeeds();
+    for name in ["area-people", "calling-code-rank"] {
+        assert!(repo.root().join(format!("db/changelog/changes/0005-extend-countries-{name}.sql")).exists());
+    }
+    assert_same(&repo.files(), &fresh(&repo), "merged");
+}
+
+#[test]
 fn undo_takes_back_once_and_refuses_after_an_edit() {
     let repo = Repo::new();
     assert_eq!(repo.run("undo").code, 5);

@@ -389,7 +389,6 @@ fn append_differences(
         problems.push(Problem::at(["entities", name.kebab(), "fields", field.as_str()], message).help(help));
     };
     let table = &entity.table;
-    let subject = |column: &SqlName| format!("{table}_{column}");
     let dropped: Fields = made
         .iter()
         .filter(|(column, _)| !entity.fields.contains_key(*column))
@@ -434,19 +433,28 @@ fn append_differences(
         }
         let (column, from, to) = (column.clone(), from.clone(), to.clone());
         let alter = AlterColumn { table: table.clone(), column, from, to };
-        append(changesets, "alter", &subject(&alter.column), Operation::AlterColumn(alter));
+        append(changesets, "alter", &format!("{table}_{}", alter.column), Operation::AlterColumn(alter));
     }
+    // With every column in the name: two branches that change one table then make two changesets.
+    let subject =
+        |fields: &Fields| format!("{table}_{}", fields.keys().map(SqlName::as_str).collect::<Vec<_>>().join("_"));
     if !added.is_empty() {
-        let what = match added.first() {
-            Some((column, _)) if added.len() == 1 => subject(column),
-            _ => table.to_string(),
-        };
-        let add = AddColumns { table: table.clone(), fields: added };
-        append(changesets, "extend", &what, Operation::AddColumns(add));
+        let subject = subject(&added);
+        append(
+            changesets,
+            "extend",
+            &subject,
+            Operation::AddColumns(AddColumns { table: table.clone(), fields: added }),
+        );
     }
     if !dropped.is_empty() {
-        let drop = DropColumns { table: table.clone(), fields: dropped };
-        append(changesets, "shrink", table.as_str(), Operation::DropColumns(drop));
+        let subject = subject(&dropped);
+        append(
+            changesets,
+            "shrink",
+            &subject,
+            Operation::DropColumns(DropColumns { table: table.clone(), fields: dropped }),
+        );
     }
 }
 
