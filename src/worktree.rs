@@ -111,29 +111,26 @@ fn look(path: &Path) -> io::Result<Option<fs::FileType>> {
 }
 
 /// Directories that hold no source of the user's.
-const NOT_SOURCES: &[&str] = &[".git", ".appgen", "target", "node_modules", "vendor", "db"];
+const NOT_SOURCES: &[&str] = &[".git", ".appgen", "target", "node_modules", "vendor"];
+/// Files that programs write.
+const NOT_WRITTEN_BY_HAND: &[&str] = &["appgen.yaml", "appgen.lock", "Cargo.lock"];
 
 impl Worktree {
-    /// Source and configuration files: what may name a part of the service.
+    /// Files that the user may have written: what may name a part of the service.
     ///
     /// # Errors
     /// A directory cannot be read.
     pub fn sources(&self) -> io::Result<Vec<RelPath>> {
         let wanted = |entry: &walkdir::DirEntry| {
-            !(entry.file_type().is_dir() && NOT_SOURCES.iter().any(|name| entry.file_name() == *name))
+            let names = if entry.file_type().is_dir() { NOT_SOURCES } else { NOT_WRITTEN_BY_HAND };
+            !names.iter().any(|name| entry.file_name() == *name)
         };
         let mut found = Vec::new();
         for entry in walkdir::WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(wanted) {
             let entry = entry?;
-            let source = entry
-                .path()
-                .extension()
-                .is_some_and(|extension| ["rs", "yaml", "yml", "toml", "sh"].iter().any(|known| extension == *known));
             let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
             if entry.file_type().is_file()
-                && source
                 && let Some(path) = relative.and_then(|path| RelPath::parse(path).ok())
-                && path.as_str() != SPEC_FILE
             {
                 found.push(path);
             }

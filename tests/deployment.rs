@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use support::deployment::{Checkers, manifests, rendered};
 use support::postgres::{Postgres, liquibase};
 use support::{Place, Repo};
 
@@ -23,45 +24,13 @@ fn each(check: impl Fn(&str, &Path)) {
     }
 }
 
-/// The names of a repository's environments.
-fn environments(root: &Path) -> Vec<String> {
-    let overlays = fs::read_dir(root.join("deploy/kustomize/overlays")).unwrap();
-    let mut names: Vec<_> = overlays.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Every overlay's manifests. Secrets come from a file that is never committed, so it is written first.
-fn rendered(kubectl: &Path, root: &Path) -> Vec<(String, String)> {
-    let render = |environment: String| {
-        let overlay = root.join("deploy/kustomize/overlays").join(&environment);
-        let text = fs::read_to_string(overlay.join("kustomization.yaml")).unwrap();
-        if text.contains("secrets/db_password") {
-            fs::create_dir_all(overlay.join("secrets")).unwrap();
-            fs::write(overlay.join("secrets/db_password"), "not-a-secret").unwrap();
-        }
-        let run = support::succeed(Command::new(kubectl).arg("kustomize").arg(&overlay));
-        assert_eq!(run.err, "", "{environment}");
-        (environment, run.out)
-    };
-    environments(root).into_iter().map(render).collect()
-}
-
-fn manifests(text: &str) -> Vec<Value> {
-    serde_saphyr::from_multiple(text).unwrap()
-}
-
 #[test]
 fn overlays_render_fit_the_schemas_and_are_restricted() {
-    let what = "the overlays";
-    let (Some(kubectl), Some(validate)) = (support::tool("kubectl", what), support::tool("kubernetes-validate", what))
-    else {
-        return;
-    };
+    let Some(checkers) = Checkers::find("the overlays") else { return };
     each(|case, root| {
-        let mut all = String::new();
-        for (environment, text) in rendered(&kubectl, root) {
-            let manifests = manifests(&text);
+        let overlays = rendered(&checkers.kubectl, root);
+        for (environment, text) in &overlays {
+            let manifests = manifests(text);
             assert!(manifests.iter().any(|manifest| manifest["kind"] == "Deployment"), "{case} {environment}");
             for manifest in &manifests {
                 let what = format!("{case} {environment} {}", manifest["kind"]);
@@ -69,16 +38,10 @@ fn overlays_render_fit_the_schemas_and_are_restricted() {
                 let broken = pod_security(manifest);
                 assert!(broken.is_empty(), "{what}: {broken:?}");
                 let has_data = manifest["kind"] == "Secret" && manifest.get("data").is_some();
-                assert!(!has_data || environment == "dev", "{what}: a secret outside dev");
+                assert!(!has_data || environment.as_str() == "dev", "{what}: a secret outside dev");
             }
-            all.push_str(&text);
-            all.push_str("---\n");
         }
-        let file = root.join("all.yaml");
-        fs::write(&file, all.trim_end_matches("---\n")).unwrap();
-        for version in ["1.30.0", "1.33.0", "1.37.0"] {
-            support::succeed(Command::new(&validate).args(["-k", version, "--strict", "--no-warn"]).arg(&file));
-        }
+        checkers.check_schemas(&overlays, &["1.30.0", "1.33.0", "1.37.0"]);
     });
 }
 

@@ -6,75 +6,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
-use support::{Place, Run};
-
-/// A repository `a` in a place of its own.
-struct Repo {
-    place: Place,
-}
-
-impl Repo {
-    fn new() -> Self {
-        Self::with(&["--no-git"])
-    }
-
-    fn with(flags: &[&str]) -> Self {
-        let place = Place::new();
-        let arguments = ["new", "a", "--yes"].iter().chain(flags);
-        Run::of(&support::appgen(place.path()).args(arguments).output().unwrap(), place.path()).succeeds();
-        Self { place }
-    }
-
-    fn from_spec(spec: &str) -> Self {
-        let place = Place::new();
-        place.new_from(spec.as_bytes()).succeeds();
-        Self { place }
-    }
-
-    fn root(&self) -> PathBuf {
-        self.place.path().join("a")
-    }
-
-    fn run(&self, line: &str) -> Run {
-        let output = support::appgen(&self.root()).args(line.split(' ')).output().unwrap();
-        Run::of(&output, self.place.path())
-    }
-
-    fn files(&self) -> BTreeMap<String, String> {
-        let mut files = support::files(&self.root());
-        files.retain(|path, _| !path.starts_with(".appgen/txn/"));
-        files
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root().join(path)).unwrap()
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        fs::write(self.root().join(path), text).unwrap();
-    }
-
-    fn edit(&self, path: &str, from: &str, to: &str) {
-        let text = self.read(path);
-        assert!(text.contains(from), "{path} has no `{from}`");
-        self.write(path, &text.replacen(from, to, 1));
-    }
-
-    fn git(&self, line: &str) -> String {
-        let mut command = std::process::Command::new("git");
-        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
-        let output = command.args(line.split(' ')).current_dir(self.root()).output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    }
-
-    fn commit(&self) {
-        self.git("add -A");
-        self.git("commit -qm edits");
-    }
-}
+use support::Run;
+use support::repository::Repo;
 
 /// What `new` makes of the spec that a repository has.
 fn fresh(repo: &Repo) -> BTreeMap<String, String> {
@@ -318,6 +253,74 @@ fn history_is_frozen() {
 }
 
 #[test]
+fn recorded_history_is_not_edited_in_the_spec() {
+    let in_history = |text: &str, from: &str, to: &str| {
+        let (head, history) = text.split_once("\nchangesets:\n").unwrap();
+        assert!(history.contains(from), "{from}");
+        format!("{head}\nchangesets:\n{}", history.replacen(from, to, 1))
+    };
+    let repo = Repo::new();
+    let original = repo.read("appgen.yaml");
+    let withdrawn = {
+        let start = original.find("  0003-insert-countries:\n").unwrap();
+        let size = original[start..].find("  0004-").unwrap();
+        format!("{}{}", &original[..start], &original[start + size..])
+    };
+    let cases: [(&str, String, i32, &str); 3] = [
+        (
+            "a changeset",
+            in_history(&original, "length: 200", "length: 300"),
+            5,
+            "changes the changeset `0001-create-countries`",
+        ),
+        ("no changeset", withdrawn.clone(), 5, "withdraws the changeset `0003-insert-countries`"),
+        (
+            "a table",
+            original.replacen("table: countries", "table: nations", 1),
+            2,
+            "in the table `countries`, and a table keeps its name",
+        ),
+    ];
+    for (name, spec, code, message) in cases {
+        repo.write("appgen.yaml", &spec);
+        let before = repo.files();
+        let run = repo.run("sync");
+        assert_eq!(run.code, code, "{name}: {}{}", run.out, run.err);
+        assert!(run.err.contains(message), "{name}: {}", run.err);
+        assert_same(&before, &repo.files(), name);
+    }
+    // What is said in so many words is done.
+    repo.write("appgen.yaml", &withdrawn);
+    repo.run("sync --allow-destructive").succeeds();
+    assert!(!repo.root().join("db/changelog/testdata/0003-insert-countries.sql").exists());
+    repo.run("check").succeeds();
+}
+
+#[test]
+fn withdrawing_a_table_leaves_an_earlier_one_of_its_name_in_history() {
+    let repo = Repo::new();
+    repo.run("add-entity one a:text!").succeeds();
+    repo.run("remove-entity one --drop-table").succeeds();
+    let before = repo.files();
+    repo.run("add-entity one b:integer!").succeeds();
+    repo.run("remove-entity one --unapplied").succeeds();
+    assert_same(&before, &repo.files(), "add and withdraw");
+    // A kept table refers to it: its history needs the other's.
+    repo.run("add-entity two a:text!").succeeds();
+    repo.run("add-entity three two:ref(two)!").succeeds();
+    repo.run("remove-entity three").succeeds();
+    let before = repo.files();
+    let refused = repo.run("remove-entity two --unapplied");
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(
+        refused.err.contains("`two` refers to `two`, and no earlier changeset creates its table"),
+        "{}",
+        refused.err
+    );
+    assert_same(&before, &repo.files(), "refused");
+}
+
+#[test]
 fn managed_files_are_refused_and_named() {
     let repo = Repo::new();
     repo.edit("src/handlers/registry.rs", "use ", "// mine\nuse ");
@@ -542,6 +545,30 @@ fn branches_that_both_add_are_merged() {
         files.insert("Makefile".to_owned(), files["Makefile"].replacen("\n# ours wrote this\n", "\n", 1));
         assert_same(&files, &fresh(&repo), kind);
     }
+}
+
+#[test]
+fn branches_that_both_change_one_entity_are_merged() {
+    let repo = Repo::with(&[]);
+    let field = "  country:\n    table: countries\n    fields:\n";
+    let add = |names: [&str; 2]| {
+        let fields = names.map(|name| format!("      {name}:\n        type: integer\n")).concat();
+        repo.edit("appgen.yaml", field, &format!("{field}{fields}"));
+        repo.run("sync").succeeds();
+        repo.commit();
+    };
+    repo.git("checkout -qb theirs");
+    add(["area", "people"]);
+    repo.git("checkout -q main");
+    add(["calling_code", "rank"]);
+    assert!(repo.git("merge theirs").contains("CONFLICT"));
+    let run = repo.run("resolve");
+    assert_eq!(run.code, 0, "{}{}\n{}", run.out, run.err, repo.git("diff"));
+    repo.run("check").succeeds();
+    for name in ["area-people", "calling-code-rank"] {
+        assert!(repo.root().join(format!("db/changelog/changes/0005-extend-countries-{name}.sql")).exists());
+    }
+    assert_same(&repo.files(), &fresh(&repo), "merged");
 }
 
 #[test]

@@ -7,56 +7,20 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
+use support::generated::{cargo, is_asked_for, one_at_a_time, prove, target};
 use support::postgres::{Postgres, http, liquibase, within};
-use support::{Place, Repo, Run};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated")
-}
-
-fn cargo(root: &Path, arguments: &[&str]) -> Run {
-    let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(root).env("CARGO_TARGET_DIR", target()).env("REQUIRE_DATABASE", "1");
-    // What the outer cargo sets for us is not meant for the inner one.
-    for (variable, _) in std::env::vars_os() {
-        let name = variable.to_string_lossy().into_owned();
-        if name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST") || name == "RUSTFLAGS" {
-            command.env_remove(variable);
-        }
-    }
-    support::succeed(&mut command)
-}
-
-/// Building takes minutes: the quick loop leaves it out.
-fn is_asked_for(what: &str) -> bool {
-    if !support::everything_is_required() {
-        support::skip(what, "it takes minutes; `tests/proof` runs it");
-    }
-    support::everything_is_required()
-}
-
-fn prove(root: &Path) {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    cargo(root, &["fmt", "--check"]);
-    cargo(root, &["clippy", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]);
-    let tests = cargo(root, &["test", "--locked"]);
-    assert!(tests.out.contains("test result: ok"), "{}", tests.out);
-    assert!(!tests.err.contains("skipped"), "{}", tests.err);
-}
+use support::{Place, Repo};
 
 macro_rules! cases {
     ($($case:ident),*) => {$(
         #[test]
         fn $case() {
             if is_asked_for(concat!("the build of the case ", stringify!($case))) {
-                prove(&Repo::new(stringify!($case)).root());
+                one_at_a_time(|| prove(&Repo::new(stringify!($case)).root()));
             }
         }
     )*};
@@ -73,7 +37,7 @@ fn default_and_short_names() {
     for arguments in [["new", "my-service", "--yes"], ["new", "a", "--yes"]] {
         place.run(arguments).succeeds();
         let root = place.path().join(arguments[1]);
-        prove(&root);
+        one_at_a_time(|| prove(&root));
         let status = support::succeed(Command::new("git").args(["status", "--porcelain"]).current_dir(&root));
         assert_eq!(status.out, "");
     }
@@ -86,7 +50,6 @@ fn the_lockfile_of_every_combination_is_the_one_that_cargo_wants() {
     if !is_asked_for("the lockfiles") {
         return;
     }
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let set = appgen::templates::TemplateSet::embedded().unwrap();
     // `bytes` is a dependency's name as well: its entry in the lockfile then needs a version.
     for name in ["a-service", "bytes", "zzz"] {
@@ -106,7 +69,7 @@ fn the_lockfile_of_every_combination_is_the_one_that_cargo_wants() {
             fs::write(place.path().join("Cargo.toml"), render_manifest(&spec, &set, &on).unwrap()).unwrap();
             let lock = assemble_lock(&set, &spec, &on).unwrap();
             fs::write(place.path().join("Cargo.lock"), &lock).unwrap();
-            cargo(place.path(), &["update", "--workspace", "--offline", "--quiet"]);
+            one_at_a_time(|| cargo(place.path(), &["update", "--workspace", "--offline", "--quiet"]));
             assert_eq!(fs::read_to_string(place.path().join("Cargo.lock")).unwrap(), lock, "{name} {on:?}");
         }
     }
@@ -160,10 +123,7 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     let place = Place::new();
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     let root = place.path().join("my-service");
-    {
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        cargo(&root, &["build", "--locked", "--quiet"]);
-    }
+    one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
     postgres.sql("postgres", "create database my_service");
     let service = Service::start(&root, &postgres);
     within(Duration::from_secs(5), "alive before its schema", || {

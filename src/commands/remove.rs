@@ -10,7 +10,7 @@ use crate::cli::{Global, Remove, RemoveEntity};
 use crate::prompt::Prompt;
 use crate::spec::name::{EntityName, EnvironmentName, HandlerName, pascal, plural};
 use crate::spec::transition::TableFate;
-use crate::spec::{Spec, entity_functions};
+use crate::spec::{Spec, entity_functions, entity_path};
 use crate::templates::Sets;
 use crate::worktree::Worktree;
 
@@ -40,8 +40,18 @@ pub(super) fn handler(global: &Global, sets: &Sets, arguments: Remove, out: &mut
     let session = Session::open(global, &tree)?;
     let mut document = session.document.clone();
     document.remove_handler(&name)?;
+    let mut gone = vec![name.snake(), name.to_string()];
+    // Whoever calls its route names it too, unless another answers there.
+    if let Some(handler) = session.document.handlers.get(&name) {
+        let prefix = handler.path.literal_prefix();
+        let shared = document.handlers.values().any(|other| other.path.as_str().starts_with(prefix))
+            || document.entities.keys().any(|entity| entity_path(entity).starts_with(prefix));
+        if !shared && prefix != "/" {
+            gone.push(prefix.to_owned());
+        }
+    }
     let confirm = confirm(prompt, format!("Remove the handler `{name}`?"));
-    let options = Options { gone: vec![name.snake()], confirm, ..Options::default() };
+    let options = Options { gone, confirm, ..Options::default() };
     session.apply(global, sets, "remove-handler", document, options, out)
 }
 
@@ -62,13 +72,17 @@ pub(super) fn entity(
         (false, false, None) => TableFate::Kept,
     };
     let session = Session::open(global, &tree)?;
+    let current = session.desired()?;
     let mut document = session.document.clone();
-    document.remove_entity(&session.desired()?, &name, fate)?;
-    let mut gone = vec![name.snake(), pascal(name.kebab()), plural(&name.snake())];
+    document.remove_entity(&current, &name, fate)?;
+    let (kebab, snake) = (name.kebab(), name.snake());
+    let mut gone = vec![snake.clone(), kebab.to_owned(), pascal(kebab), plural(&snake), plural(kebab)];
+    gone.extend(current.entities.get(&name).map(|entity| entity.table.to_string()));
     gone.extend(entity_functions(&name));
     let confirm = confirm(prompt, format!("Remove the entity `{name}`?"));
-    // `--drop-table` is the permission to drop it.
-    let options = Options { gone, allow_destructive: fate == TableFate::Dropped, confirm, ..Options::default() };
+    // `--drop-table` and `--unapplied` are the permission.
+    let (allow_destructive, withdraw) = (fate == TableFate::Dropped, fate == TableFate::Withdrawn);
+    let options = Options { gone, allow_destructive, withdraw, confirm, ..Options::default() };
     session.apply(global, sets, "remove-entity", document, options, out)
 }
 

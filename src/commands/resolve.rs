@@ -10,7 +10,7 @@ use crate::cli::Global;
 use crate::git;
 use crate::lock::{Lock, Written};
 use crate::merge::yaml::edit;
-use crate::merge::{Merged, Sides, has_markers, merge};
+use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
 use crate::plan::{Action, Change, LOCK_FILE, Plan};
 use crate::render::{Files, RelPath, Rendered, render};
 use crate::report::{self, Report};
@@ -134,15 +134,17 @@ fn merge_branches(
         let is_unmerged = unmerged.iter().any(|other| other == path.as_str());
         let new = !ours.files.contains_key(path) && !theirs.files.contains_key(path);
         let (action, merged) = match file.class {
-            Class::Managed | Class::CargoLock if is_unmerged || found.is_some() => (Action::Update, file.text.clone()),
+            Class::Managed if is_unmerged || found.is_some() => (Action::Update, file.text.clone()),
             _ if new && found.is_none() => (Action::Create, file.text.clone()),
-            Class::Merged | Class::CargoLock if is_unmerged => {
-                match settle_file(tree, path, file, [&base, &ours, &theirs])? {
-                    Some(Merged::Clean(text)) => (Action::Update, text),
-                    Some(Merged::Conflict(text)) => (Action::Conflict, text),
-                    None => continue,
-                }
-            }
+            Class::CargoLock => match merged_lock(tree, path, file, &base, is_unmerged)? {
+                Some(text) => (Action::Update, text),
+                None => continue,
+            },
+            Class::Merged if is_unmerged => match settle_file(tree, path, file, [&base, &ours, &theirs])? {
+                Some(Merged::Clean(text)) => (Action::Update, text),
+                Some(Merged::Conflict(text)) => (Action::Conflict, text),
+                None => continue,
+            },
             _ => continue,
         };
         if action == Action::Conflict {
@@ -237,6 +239,28 @@ fn settle_file(
         Merged::Clean(text) => Merged::Clean(text),
         Merged::Conflict(_) => plain(),
     }))
+}
+
+/// Cargo.lock: what both branches have, and what the merged spec brings. None where it is not there.
+fn merged_lock(
+    tree: &Worktree,
+    path: &RelPath,
+    next: &Rendered,
+    base: &Branch,
+    is_unmerged: bool,
+) -> Result<Option<String>, Failure> {
+    let stages = if is_unmerged { git::stages(tree.root(), path.as_str())? } else { [None, None, None] };
+    let ours = match &stages {
+        [base, Some(ours), Some(theirs)] => {
+            cargo_lock::merge(Sides { base: base.as_deref().unwrap_or_default(), ours, next: theirs }).0
+        }
+        _ => match read(tree, path.as_str())? {
+            Some(text) => text,
+            None => return Ok(None),
+        },
+    };
+    let base = base.files.get(path).map_or("", |file| file.text.as_str());
+    Ok(Some(cargo_lock::merge(Sides { base, ours: &ours, next: &next.text }).0))
 }
 
 /// What is recorded of the files that are written once: what either branch recorded.

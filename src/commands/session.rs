@@ -1,7 +1,7 @@
 //! What every command on an existing repository goes through: spec and lock are read, the spec is edited, both specs
 //! are rendered and compared with what is on disk, and the difference is committed and reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::report::{self, Mention, Report};
 use crate::spec::changeset;
 use crate::spec::problem::SpecError;
 use crate::spec::{SPEC_FILE, Spec, SpecDocument};
-use crate::templates::{Sets, TemplateSet};
+use crate::templates::{Class, Sets, TemplateSet};
 use crate::transaction::{self, Guard};
 use crate::worktree::{Found, Worktree};
 
@@ -38,6 +38,8 @@ pub(super) struct Session<'a> {
 pub(super) struct Options<'a> {
     /// Drops and narrowing are wanted.
     pub(super) allow_destructive: bool,
+    /// Changesets that no database has run are wanted gone.
+    pub(super) withdraw: bool,
     /// Names that should be gone afterwards; where the user's own files have one, the report says so.
     pub(super) gone: Vec<String>,
     /// The template set to change to.
@@ -163,7 +165,8 @@ impl<'a> Session<'a> {
     ) -> Result<Exit, Failure> {
         let mut warnings = self.warnings.clone();
         let spec = self.resolve(wanted)?;
-        self.check_destruction(&spec, options.allow_destructive)?;
+        self.check_history(&spec)?;
+        self.check_destruction(&spec, &options)?;
         self.check_conflicts()?;
 
         let text = edit(&self.text, &edits(&self.document, &spec)?)
@@ -214,23 +217,39 @@ impl<'a> Session<'a> {
         Ok(exit)
     }
 
-    /// Drops and narrowing are asked for in so many words.
-    fn check_destruction(&self, spec: &Spec, allowed: bool) -> Result<(), Failure> {
-        let losses = self.losses(spec);
-        if allowed || losses.is_empty() {
+    /// What was recorded says what databases have run.
+    fn check_history(&self, spec: &Spec) -> Result<(), Failure> {
+        let recorded = self.lock.spec.changesets.iter();
+        let mut changed = recorded.filter(|(id, was)| spec.changesets.get(*id).is_some_and(|now| now != *was));
+        match changed.next() {
+            None => Ok(()),
+            Some((id, _)) => Err(Failure::Refused(format!(
+                "`{SPEC_FILE}` changes the changeset `{id}`, and databases have run it as it was: put it back, and \
+                 change the fields in `entities`; a new changeset follows"
+            ))),
+        }
+    }
+
+    /// Drops and narrowing are asked for in so many words, and so is history that goes.
+    fn check_destruction(&self, spec: &Spec, options: &Options<'_>) -> Result<(), Failure> {
+        let losses = self.losses(spec, options.withdraw);
+        if options.allow_destructive || losses.is_empty() {
             return Ok(());
         }
         Err(Failure::Refused(format!(
-            "the change of `{SPEC_FILE}` {}; `appgen sync --allow-destructive` makes the changesets",
+            "the change of `{SPEC_FILE}` {}; `appgen sync --allow-destructive` does it",
             losses.join(", and ")
         )))
     }
 
-    /// What the changesets that a spec adds to the recorded ones destroy, as phrases.
-    pub(super) fn losses(&self, spec: &Spec) -> Vec<String> {
-        let recorded = &self.document.changesets;
+    /// What the changesets that a spec adds destroy, and which ones it withdraws unless that is wanted; as phrases.
+    pub(super) fn losses(&self, spec: &Spec, withdraw: bool) -> Vec<String> {
+        let (recorded, applied) = (&self.document.changesets, &self.lock.spec.changesets);
         let new = spec.changesets.iter().filter(|(id, _)| !recorded.contains_key(id));
-        new.filter_map(|(_, operation)| changeset::Operation::destroys(operation)).collect()
+        let withdrawn = applied.keys().filter(|id| !withdraw && !spec.changesets.contains_key(id));
+        new.filter_map(|(_, operation)| changeset::Operation::destroys(operation))
+            .chain(withdrawn.map(|id| format!("withdraws the changeset `{id}`, which databases may have run")))
+            .collect()
     }
 
     /// Nothing is merged on top of a conflict.
@@ -343,30 +362,38 @@ pub(super) fn check_uncommitted(global: &Global, tree: &Worktree, plan: &Plan) -
     )))
 }
 
-/// Lines of the user's own files that name what is gone.
+/// Lines of the user's that name what is gone. History is not his, and what the templates wrote names it no more.
 fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Result<Vec<Mention>, Failure> {
     let mut mentions = Vec::new();
     if gone.is_empty() {
         return Ok(mentions);
     }
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     for path in tree.sources()? {
-        let change = plan.changes.iter().find(|change| change.path == path);
+        let generated = next.get(&path);
+        let change = plan.changes.iter().find(|change| change.path == path && change.action.is_written());
         let text = match change {
-            Some(change) if change.action.is_written() => change.text.clone(),
-            _ => read(tree, path.as_str())?,
+            Some(change) => change.text.clone(),
+            None => match tree.read(&path)? {
+                Found::File(bytes) => String::from_utf8(bytes).ok(),
+                _ => None,
+            },
         };
-        let generated = next.get(&path).map(|file| &file.text);
-        let Some(text) = text.filter(|text| generated != Some(text)) else { continue };
-        for (number, line) in text.lines().enumerate() {
-            let names = |word: &str| {
-                line.match_indices(word)
-                    .any(|(at, _)| !line[..at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word))
-            };
-            if gone.iter().any(|word| names(word)) {
+        let is_history = generated.is_some_and(|file| file.class == Class::Frozen);
+        let Some(text) = text.filter(|_| !is_history) else { continue };
+        let generated: BTreeSet<&str> = generated.iter().flat_map(|file| file.text.lines()).collect();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !generated.contains(line)) {
+            if gone.iter().any(|name| is_named(name, line)) {
                 mentions.push(Mention { path: path.clone(), line: number + 1, text: line.trim().to_owned() });
             }
         }
     }
     Ok(mentions)
+}
+
+/// Whether the line has the name, and not as a part of a longer word.
+fn is_named(name: &str, line: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let starts = |at: usize| !name.starts_with(is_word) || !line[..at].ends_with(is_word);
+    let ends = |at: usize| !name.ends_with(is_word) || !line[at..].starts_with(is_word);
+    line.match_indices(name).any(|(at, _)| starts(at) && ends(at + name.len()))
 }

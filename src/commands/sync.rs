@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: Sync, out: &mut impl 
 
 /// Asks for the permission that `--allow-destructive` gives. Where nobody can be asked, it is not given.
 fn may_destroy(global: &Global, session: &Session<'_>) -> Result<bool, Failure> {
-    let losses = session.losses(&session.desired()?);
+    let losses = session.losses(&session.desired()?, false);
     match anybody(global) {
         Some(mut prompt) if !losses.is_empty() => {
             let question = format!("The change of `{SPEC_FILE}` {}. Make the changesets?", losses.join(", and "));

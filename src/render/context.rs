@@ -451,6 +451,7 @@ pub(super) struct FieldValues {
     index_name: String,
     check_name: String,
     fk_name: String,
+    is_text: bool,
 }
 
 /// The table of each entity that can be referred to.
@@ -498,7 +499,7 @@ impl FieldValues {
             kept: samples::kept(field).iter().map(|values| values.each_ref().map(Json::to_string)).collect(),
             target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
             target_table: target_table.unwrap_or_default(),
-            backfill: field.backfill.as_ref().map(sql_literal).unwrap_or_default(),
+            backfill: field.backfill.as_ref().map(|value| sql_literal(field, value)).unwrap_or_default(),
             sql_check: sql_checks(name, field, &min, &max),
             min,
             max,
@@ -508,6 +509,7 @@ impl FieldValues {
             index_name: constraint_name(table, name, "idx"),
             check_name: constraint_name(table, name, "check"),
             fk_name: constraint_name(table, name, "fkey"),
+            is_text: matches!(field.kind, FieldType::Text | FieldType::Enum),
         }
     }
 }
@@ -536,8 +538,8 @@ fn percent_encoded(text: &str) -> String {
         .collect()
 }
 
-/// A constraint's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a
-/// checksum of the whole keeps two such names apart.
+/// The name of a constraint or an index after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both
+/// are cut, and a checksum of the whole keeps two such names apart.
 fn constraint_name(table: &SqlName, column: &SqlName, suffix: &str) -> String {
     let whole = format!("{table}_{column}_{suffix}");
     if whole.len() <= 63 {
@@ -596,9 +598,10 @@ impl HandlerValues {
 }
 
 /// A literal that PostgreSQL converts to the column's type.
-pub(super) fn sql_literal(value: &Json) -> String {
+pub(super) fn sql_literal(field: &Field, value: &Json) -> String {
     match value {
         Json::Null => "null".to_owned(),
+        value if field.kind == FieldType::Json => sql_string(&value.to_string()),
         Json::Bool(value) => value.to_string(),
         Json::Number(value) => value.to_string(),
         Json::String(text) => sql_string(text),

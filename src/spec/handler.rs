@@ -90,6 +90,11 @@ impl RoutePath {
         &self.0
     }
 
+    /// The path up to its first parameter.
+    pub fn literal_prefix(&self) -> &str {
+        self.0.split('{').next().unwrap_or_default()
+    }
+
     /// The parameters in order, each with its Rust identifier.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.split('/').filter_map(|segment| {

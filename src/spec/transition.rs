@@ -189,7 +189,12 @@ impl SpecDocument {
                 changeset::append(&mut self.changesets, "drop", table.as_str(), Operation::DropTable(drop));
             }
             TableFate::Withdrawn => {
-                self.changesets.retain(|_, operation| operation.table() != Some(&entity.table));
+                // A table of that name that was dropped before is history: only what made this one is withdrawn.
+                let is_its = |operation: &Operation| operation.table() == Some(&entity.table);
+                let makes = |operation: &Operation| is_its(operation) && matches!(operation, Operation::CreateTable(_));
+                let made = self.changesets.iter().rfind(|(_, operation)| makes(operation)).map(|(id, _)| id.clone());
+                self.changesets
+                    .retain(|id, operation| made.as_ref().is_some_and(|made| id < made) || !is_its(operation));
             }
         }
         Ok(())

@@ -8,7 +8,10 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+pub mod deployment;
+pub mod generated;
 pub mod postgres;
+pub mod repository;
 
 /// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
 pub fn appgen(directory: &Path) -> Command {
