@@ -137,12 +137,14 @@ pub enum Ci {
 pub struct Features {
     /// A bounded pool of workers for jobs off the request path. Default: true.
     pub worker_pool: bool,
+    /// A client for calls of other services: pooled, with time limits and retries. Default: true.
+    pub http_client: bool,
     /// Default: `github`.
     pub ci: Ci,
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, ci: Ci::Github }
+        Self { worker_pool: true, http_client: true, ci: Ci::Github }
     }
 }
