@@ -192,14 +192,15 @@ fn ask(arguments: &New, prompt: &mut dyn Prompt) -> Result<Answers, Failure> {
     } else {
         environment_names(&arguments.env)?
     };
-    let mut parts = vec!["worker pool", "GitHub Actions"];
+    let mut parts = vec!["worker pool", "HTTP client", "GitHub Actions"];
     if !arguments.no_examples {
         parts.push("examples: two entities, a handler, a job");
     }
     let chosen = prompt.choose("Parts", &parts, true)?;
     document.features.worker_pool = chosen[0];
-    document.features.ci = if chosen[1] { Ci::Github } else { Ci::None };
-    Ok(answers(document, environments, chosen.get(2).copied().unwrap_or(false)))
+    document.features.http_client = chosen[1];
+    document.features.ci = if chosen[2] { Ci::Github } else { Ci::None };
+    Ok(answers(document, environments, chosen.get(3).copied().unwrap_or(false)))
 }
 
 fn confirm(prompt: &mut dyn Prompt, plan: &Plan, target: &Path) -> std::io::Result<bool> {

@@ -149,14 +149,17 @@ fn spec_facts(spec: &Spec) -> Facts {
     let any =
         |holds: &dyn Fn(&Field) -> bool| spec.entities.values().flat_map(|entity| entity.fields.values()).any(holds);
     let field = |kinds: &[FieldType]| any(&|field| kinds.contains(&field.kind));
+    let example = |example| spec.handlers.values().any(|handler| handler.example == Some(example));
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
+        ("http_client", spec.features.http_client),
         ("ci_github", spec.features.ci == Ci::Github),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),
         ("handlers", !spec.handlers.is_empty()),
-        ("factorial", spec.handlers.values().any(|handler| handler.example == Some(Example::Factorial))),
+        ("factorial", example(Example::Factorial)),
+        ("quote", example(Example::Quote)),
         ("int", field(&[FieldType::Smallint, FieldType::Integer, FieldType::Bigint])),
         ("boolean", field(&[FieldType::Boolean])),
         ("date", field(&[FieldType::Date])),
@@ -579,18 +582,16 @@ impl HandlerValues {
             method: handler.method,
             path: handler.path.as_str().to_owned(),
             params: handler.path.parameters().map(param).collect(),
-            example: match handler.example {
-                Some(Example::Factorial) => "factorial",
-                None => "",
-            },
+            example: handler.example.map_or("", Example::as_str),
             has_body: handler.method.has_body(),
         }
     }
 
-    fn facts(&self) -> [(&'static str, bool); 4] {
+    fn facts(&self) -> [(&'static str, bool); 5] {
         [
             ("skeleton", self.example.is_empty()),
             ("factorial", self.example == "factorial"),
+            ("quote", self.example == "quote"),
             ("has_params", !self.params.is_empty()),
             ("has_body", self.has_body),
         ]

@@ -1,5 +1,7 @@
 //! A handler and its route; which routes can stand beside each other.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,23 @@ impl Method {
 pub enum Example {
     /// Runs the factorial job of the worker pool; needs `features.worker_pool`.
     Factorial,
+    /// Asks another service; needs `features.http_client`.
+    Quote,
+}
+
+impl Example {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Factorial => "factorial",
+            Self::Quote => "quote",
+        }
+    }
+}
+
+impl fmt::Display for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -249,14 +249,26 @@ impl Spec {
             }
         }
         for (name, handler) in &self.handlers {
-            if handler.example == Some(Example::Factorial) {
-                let path = ["handlers", name.kebab(), "example"];
-                if !self.features.worker_pool {
-                    problems.push(Problem::at(path, "the factorial example needs `features.worker_pool`"));
-                }
-                if handler.method != Method::Post || handler.path.parameters().next().is_some() {
-                    problems.push(Problem::at(path, "the factorial example is a POST to a path without parameters"));
-                }
+            let Some(example) = handler.example else { continue };
+            let parameters = handler.path.parameters().count();
+            let (feature, fits, route) = match example {
+                Example::Factorial => (
+                    (self.features.worker_pool, "worker_pool"),
+                    handler.method == Method::Post && parameters == 0,
+                    "a POST to a path without parameters",
+                ),
+                Example::Quote => (
+                    (self.features.http_client, "http_client"),
+                    handler.method == Method::Get && parameters == 1,
+                    "a GET of a path with one parameter",
+                ),
+            };
+            let path = ["handlers", name.kebab(), "example"];
+            if let (false, switch) = feature {
+                problems.push(Problem::at(path, format!("the {example} example needs `features.{switch}`")));
+            }
+            if !fits {
+                problems.push(Problem::at(path, format!("the {example} example is {route}")));
             }
         }
     }

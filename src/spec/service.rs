@@ -137,6 +137,8 @@ pub enum Ci {
 pub struct Features {
     /// A bounded pool of workers for jobs off the request path. Default: true.
     pub worker_pool: bool,
+    /// A client for calls of other services: pooled, with time limits and retries. Default: true.
+    pub http_client: bool,
     /// Default: `github`.
     pub ci: Ci,
     /// Where the continuous integration installs appgen from, to run `appgen check`. Without it there is no such job.
@@ -146,7 +148,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, ci: Ci::Github, appgen_source: None }
+        Self { worker_pool: true, http_client: true, ci: Ci::Github, appgen_source: None }
     }
 }
 
