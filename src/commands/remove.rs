@@ -28,7 +28,7 @@ pub(super) fn environment(
     let mut document = session.document.clone();
     document.remove_environment(&session.desired()?, &name)?;
     let confirm = confirm(prompt, format!("Remove the environment `{name}`?"));
-    let options = Options { gone: vec![name.to_string()], confirm, ..Options::default() };
+    let options = Options { gone: vec![name.to_string()], confirm, next: next_steps(), ..Options::default() };
     session.apply(global, sets, "remove-env", document, options, out)
 }
 
@@ -41,7 +41,7 @@ pub(super) fn handler(global: &Global, sets: &Sets, arguments: Remove, out: &mut
     let mut document = session.document.clone();
     document.remove_handler(&name)?;
     let confirm = confirm(prompt, format!("Remove the handler `{name}`?"));
-    let options = Options { gone: vec![name.snake()], confirm, ..Options::default() };
+    let options = Options { gone: vec![name.snake()], confirm, next: next_steps(), ..Options::default() };
     session.apply(global, sets, "remove-handler", document, options, out)
 }
 
@@ -62,14 +62,25 @@ pub(super) fn entity(
         (false, false, None) => TableFate::Kept,
     };
     let session = Session::open(global, &tree)?;
+    let current = session.desired()?;
     let mut document = session.document.clone();
-    document.remove_entity(&session.desired()?, &name, fate)?;
+    document.remove_entity(&current, &name, fate)?;
+    let kept = current.entities.get(&name).filter(|_| fate == TableFate::Kept);
+    let warning = kept.map(|entity| {
+        let table = &entity.table;
+        format!("the table `{table}` stays, with its rows; `--drop-table` or `--unapplied` would have taken it away")
+    });
     let mut gone = vec![name.snake(), pascal(name.kebab()), plural(&name.snake())];
     gone.extend(entity_functions(&name));
     let confirm = confirm(prompt, format!("Remove the entity `{name}`?"));
     // `--drop-table` is the permission to drop it.
-    let options = Options { gone, allow_destructive: fate == TableFate::Dropped, confirm, ..Options::default() };
+    let allow_destructive = fate == TableFate::Dropped;
+    let options = Options { gone, allow_destructive, confirm, warning, next: next_steps(), ..Options::default() };
     session.apply(global, sets, "remove-entity", document, options, out)
+}
+
+fn next_steps() -> Vec<String> {
+    vec!["make test".to_owned()]
 }
 
 /// The name that was typed; or one that was chosen from what there is, and who chose it.

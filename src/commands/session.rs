@@ -12,7 +12,7 @@ use crate::git;
 use crate::lock::{Lock, sha256};
 use crate::merge::has_markers;
 use crate::merge::yaml::{Edit, edit};
-use crate::plan::{LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::plan::{Action, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
 use crate::prompt::Prompt;
 use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
@@ -46,6 +46,8 @@ pub(super) struct Options<'a> {
     pub(super) confirm: Option<Confirm>,
     /// Commands to run next.
     pub(super) next: Vec<String>,
+    /// What the user should know of the outcome.
+    pub(super) warning: Option<String>,
     /// Why nothing is to be done, where that is so.
     pub(super) idle: String,
 }
@@ -165,6 +167,7 @@ impl<'a> Session<'a> {
         out: &mut impl Write,
     ) -> Result<Exit, Failure> {
         let mut warnings = self.warnings.clone();
+        warnings.extend(options.warning);
         let spec = self.resolve(wanted)?;
         self.check_destruction(&spec, options.allow_destructive)?;
         self.check_conflicts()?;
@@ -206,7 +209,7 @@ impl<'a> Session<'a> {
         let mut report = Report {
             exit: exit as u8,
             mentions,
-            next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, options.next) },
+            next: if quiet { Vec::new() } else { report::next_steps(&plan, options.next) },
             shown,
             ..Report::of(command, global, self.tree, plan, warnings)
         };
@@ -354,6 +357,9 @@ fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Resu
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     for path in tree.sources()? {
         let change = plan.changes.iter().find(|change| change.path == path);
+        if change.is_some_and(|change| change.action == Action::Keep) {
+            continue;
+        }
         let text = match change {
             Some(change) if change.action.is_written() => change.text.clone(),
             _ => read(tree, path.as_str())?,
