@@ -28,7 +28,7 @@ pub(super) fn environment(
     let mut document = session.document.clone();
     document.remove_environment(&session.desired()?, &name)?;
     let confirm = confirm(prompt, format!("Remove the environment `{name}`?"));
-    let options = Options { gone: vec![name.to_string()], confirm, ..Options::default() };
+    let options = Options { gone: vec![name.to_string()], confirm, next: next_steps(), ..Options::default() };
     session.apply(global, sets, "remove-env", document, options, out)
 }
 
@@ -51,7 +51,7 @@ pub(super) fn handler(global: &Global, sets: &Sets, arguments: Remove, out: &mut
         }
     }
     let confirm = confirm(prompt, format!("Remove the handler `{name}`?"));
-    let options = Options { gone, confirm, ..Options::default() };
+    let options = Options { gone, confirm, next: next_steps(), ..Options::default() };
     session.apply(global, sets, "remove-handler", document, options, out)
 }
 
@@ -75,15 +75,31 @@ pub(super) fn entity(
     let current = session.desired()?;
     let mut document = session.document.clone();
     document.remove_entity(&current, &name, fate)?;
+    let kept = current.entities.get(&name).filter(|_| fate == TableFate::Kept);
+    let warning = kept.map(|entity| {
+        let table = &entity.table;
+        format!("the table `{table}` stays, with its rows; `--drop-table` or `--unapplied` would have taken it away")
+    });
     let (kebab, snake) = (name.kebab(), name.snake());
     let mut gone = vec![snake.clone(), kebab.to_owned(), pascal(kebab), plural(&snake), plural(kebab)];
     gone.extend(current.entities.get(&name).map(|entity| entity.table.to_string()));
     gone.extend(entity_functions(&name));
     let confirm = confirm(prompt, format!("Remove the entity `{name}`?"));
-    // `--drop-table` and `--unapplied` are the permission.
-    let (allow_destructive, withdraw) = (fate == TableFate::Dropped, fate == TableFate::Withdrawn);
-    let options = Options { gone, allow_destructive, withdraw, confirm, ..Options::default() };
+    let options = Options {
+        gone,
+        // `--drop-table` and `--unapplied` are the permission.
+        allow_destructive: fate == TableFate::Dropped,
+        withdraw: fate == TableFate::Withdrawn,
+        confirm,
+        warning,
+        next: next_steps(),
+        ..Options::default()
+    };
     session.apply(global, sets, "remove-entity", document, options, out)
+}
+
+fn next_steps() -> Vec<String> {
+    vec!["make test".to_owned()]
 }
 
 /// The name that was typed; or one that was chosen from what there is, and who chose it.

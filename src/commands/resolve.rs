@@ -179,9 +179,8 @@ fn merge_branches(
         warnings.extend(mark_settled(tree, &settled));
     }
     let exit = if conflicts.is_empty() { Exit::Done } else { Exit::Conflicts };
-    let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { Vec::new() };
-    let report = Report::of("resolve", global, tree, plan, warnings);
-    let report = Report { exit: exit as u8, next: report::next_steps(exit == Exit::Conflicts, next), ..report };
+    let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { report::settling(&conflicts) };
+    let report = Report { exit: exit as u8, next, ..Report::of("resolve", global, tree, plan, warnings) };
     report.print(global.format, out)?;
     Ok(exit)
 }

@@ -12,7 +12,7 @@ use crate::git;
 use crate::lock::{Lock, sha256};
 use crate::merge::has_markers;
 use crate::merge::yaml::{Edit, edit};
-use crate::plan::{LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::plan::{Action, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
 use crate::prompt::Prompt;
 use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
@@ -48,6 +48,8 @@ pub(super) struct Options<'a> {
     pub(super) confirm: Option<Confirm>,
     /// Commands to run next.
     pub(super) next: Vec<String>,
+    /// What the user should know of the outcome.
+    pub(super) warning: Option<String>,
     /// Why nothing is to be done, where that is so.
     pub(super) idle: String,
 }
@@ -164,6 +166,7 @@ impl<'a> Session<'a> {
         out: &mut impl Write,
     ) -> Result<Exit, Failure> {
         let mut warnings = self.warnings.clone();
+        warnings.extend(options.warning);
         let spec = self.resolve(wanted)?;
         self.check_history(&spec)?;
         self.check_destruction(&spec, &options)?;
@@ -206,7 +209,7 @@ impl<'a> Session<'a> {
         let mut report = Report {
             exit: exit as u8,
             mentions,
-            next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, options.next) },
+            next: if quiet { Vec::new() } else { report::next_steps(&plan, options.next) },
             shown,
             ..Report::of(command, global, self.tree, plan, warnings)
         };
@@ -370,7 +373,12 @@ fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Resu
     }
     for path in tree.sources()? {
         let generated = next.get(&path);
-        let change = plan.changes.iter().find(|change| change.path == path && change.action.is_written());
+        let change = plan.changes.iter().find(|change| change.path == path);
+        // What stays because it has edits is the removed thing itself.
+        if change.is_some_and(|change| change.action == Action::Keep) {
+            continue;
+        }
+        let change = change.filter(|change| change.action.is_written());
         let text = match change {
             Some(change) => change.text.clone(),
             None => match tree.read(&path)? {

@@ -60,7 +60,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
         }
     }
     let report = Report {
-        headline: format!("took back `appgen {}`: {}", journal.command, report::headline(&plan, global.dry_run)),
+        headline: format!("`appgen {}` taken back: {}", journal.command, report::headline(&plan, global.dry_run)),
         ..Report::of("undo", global, &tree, plan, warnings)
     };
     report.print(global.format, out)?;

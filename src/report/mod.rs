@@ -10,16 +10,21 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use schemars::JsonSchema;
 use serde::Serialize;
+use similar::ChangeTag;
 
 use crate::cli::{Format, Global};
 use crate::drift::Drift;
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Change, Plan, SIDECAR};
 use crate::render::RelPath;
+use crate::templates::Class;
 use crate::worktree::Worktree;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+const CHANGED: Style = AnsiColor::Cyan.on_default().bold();
+const GONE: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
 
 /// The outcome of a command. In JSON it is the whole of standard output.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -135,9 +140,11 @@ impl Report {
         if self.diff || !self.shown {
             print_mentions(&self.mentions, out)?;
         }
-        writeln!(out, "{GOOD}{}{GOOD:#}", self.headline)?;
+        self.print_state(out)?;
+        let style = if self.exit == 0 { GOOD } else { BAD };
+        writeln!(out, "{style}{}{style:#}", self.headline)?;
         for warning in &self.warnings {
-            writeln!(out, "warning: {warning}")?;
+            writeln!(out, "{GONE}warning{GONE:#}: {warning}")?;
         }
         if !self.next.is_empty() {
             writeln!(out, "\nnext:")?;
@@ -161,6 +168,20 @@ pub fn preview(plan: &Plan, mentions: &[Mention]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
+impl Report {
+    /// How the repository stands: `status` has a line for each file, `check` only what it fails on.
+    fn print_state(&self, out: &mut impl Write) -> io::Result<()> {
+        for (word, paths) in [("edited", &self.edited), ("deleted", &self.deleted)] {
+            paths.iter().try_for_each(|path| writeln!(out, "{DIM}{word:<8}{DIM:#} {path}"))?;
+        }
+        for Drift { path, problem, fix } in &self.drift {
+            let (word, indent) = if self.command == "status" { ("drift    ", "           ") } else { ("", "  ") };
+            writeln!(out, "{BAD}{word}{BAD:#}{BOLD}{path}{BOLD:#} {problem}\n{indent}{fix}")?;
+        }
+        Ok(())
+    }
+}
+
 fn print_changes(changes: &[Change], out: &mut impl Write) -> io::Result<()> {
     changes.iter().try_for_each(|change| print_change(change, out))
 }
@@ -182,12 +203,12 @@ fn print_change(change: &Change, out: &mut impl Write) -> io::Result<()> {
 fn word(action: Action) -> (Style, &'static str, &'static str) {
     match action {
         Action::Create => (GOOD, "create", ""),
-        Action::Update => (GOOD, "update", ""),
-        Action::Delete => (GOOD, "delete", ""),
+        Action::Update => (CHANGED, "update", ""),
+        Action::Delete => (GONE, "delete", ""),
         Action::Conflict => (BAD, "conflict", ""),
-        Action::Sidecar => (BAD, "conflict", "the file is not appgen's: the new text is beside it"),
+        Action::Sidecar => (BAD, "conflict", "new text beside a file that appgen did not write"),
         Action::Adopt => (DIM, "adopt", "there already, and yours"),
-        Action::Keep => (DIM, "keep", "no longer made, and has edits of yours"),
+        Action::Keep => (DIM, "keep", "nothing uses it any more, and it has edits of yours"),
         Action::Missing => (BAD, "missing", "`appgen restore` puts it back"),
     }
 }
@@ -219,18 +240,50 @@ pub fn print_hunks(before: &str, after: &str, out: &mut impl Write) -> io::Resul
         writeln!(out, "{DIM}{}{DIM:#}", hunk.header())?;
         for line in hunk.iter_changes() {
             let end = if line.missing_newline() { "\n\\ No newline at end of file\n" } else { "" };
-            write!(out, "{}{}{end}", line.tag(), line.value())?;
+            let style = match line.tag() {
+                ChangeTag::Equal => Style::new(),
+                ChangeTag::Insert => AnsiColor::Green.on_default(),
+                ChangeTag::Delete => AnsiColor::Red.on_default(),
+            };
+            let text = line.value().strip_suffix('\n').unwrap_or(line.value());
+            let newline = &line.value()[text.len()..];
+            write!(out, "{style}{}{text}{style:#}{newline}{end}", line.tag())?;
         }
     }
     Ok(())
 }
 
+/// More files than this are not named one by one.
+const MOST_NAMED: usize = 5;
+
 /// What to do next: conflicts come before anything else.
-pub fn next_steps(conflicts: bool, next: Vec<String>) -> Vec<String> {
-    if !conflicts {
+pub fn next_steps(plan: &Plan, mut next: Vec<String>) -> Vec<String> {
+    let conflicts: Vec<_> = plan.conflicts().cloned().collect();
+    if conflicts.is_empty() {
+        if plan.written().any(|change| change.class == Some(Class::CargoLock) && change.edited) {
+            next.insert(0, "cargo update --workspace".to_owned());
+        }
         return next;
     }
-    ["git diff", "$EDITOR the files with conflicts", "appgen resolve"].map(str::to_owned).to_vec()
+    settling(&conflicts)
+}
+
+/// The commands that settle conflicts.
+pub fn settling(conflicts: &[RelPath]) -> Vec<String> {
+    let mut next: Vec<_> = match conflicts.len() {
+        ..=MOST_NAMED => conflicts.iter().map(|path| settle(path.as_str())).collect(),
+        _ => vec!["git diff".to_owned(), format!("find . -name '*{SIDECAR}'")],
+    };
+    next.push("appgen resolve".to_owned());
+    next
+}
+
+/// How a user settles one conflict.
+fn settle(path: &str) -> String {
+    match path.strip_suffix(SIDECAR) {
+        Some(theirs) => format!("$EDITOR {theirs} {path} && rm {path}"),
+        None => format!("$EDITOR {path}"),
+    }
 }
 
 /// The JSON Schema of a report (draft 2020-12).
@@ -245,18 +298,18 @@ pub fn headline(plan: &Plan, dry_run: bool) -> String {
         return "nothing to do".to_owned();
     }
     let count = |actions: &[Action]| plan.changes.iter().filter(|change| actions.contains(&change.action)).count();
-    let would = if dry_run { "would have " } else { "" };
+    let conflicts = count(&[Action::Conflict, Action::Sidecar]);
     let parts: Vec<_> = [
         ("created", count(&[Action::Create])),
         ("updated", count(&[Action::Update])),
         ("deleted", count(&[Action::Delete])),
-        ("conflicts", count(&[Action::Conflict, Action::Sidecar])),
+        (if conflicts == 1 { "conflict" } else { "conflicts" }, conflicts),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)
     .map(|(word, count)| format!("{count} {word}"))
     .collect();
-    format!("{would}{}", parts.join(", "))
+    format!("{}{}", if dry_run { "not written: " } else { "" }, parts.join(", "))
 }
 
 /// Prints one JSON document.
