@@ -166,7 +166,7 @@ impl<'a> Session<'a> {
         out: &mut impl Write,
     ) -> Result<Exit, Failure> {
         let mut warnings = self.warnings.clone();
-        warnings.extend(options.warning);
+        warnings.extend(options.warning.clone());
         let spec = self.resolve(wanted)?;
         self.check_history(&spec)?;
         self.check_destruction(&spec, &options)?;
