@@ -123,20 +123,6 @@ fn the_difference_leads_from_base_to_next() {
     assert_eq!(json(&edited).unwrap(), next);
 }
 
-#[test]
-fn hundreds_of_entries_are_edited_in_milliseconds() {
-    let mut text = String::from("entities:\n");
-    for index in 0..300 {
-        text.push_str(&format!("  e{index:03}:\n    table: t{index}\n    fields:\n      a:\n        type: text\n"));
-    }
-    let edits =
-        [set("entities.e150x", json!({"table": "t"})), remove("entities.e007"), set("entities.e200.table", json!("u"))];
-    let start = std::time::Instant::now();
-    let edited = edit(&text, &edits).unwrap();
-    assert!(start.elapsed().as_millis() < 1000, "far from it even without optimisation");
-    assert!(edited.contains("  e150x:\n    table: t\n  e151:\n"));
-}
-
 const SPEC: &str = include_str!("../../../tests/merge/appgen.yaml");
 
 /// Paths of every map entry.
