@@ -1,5 +1,6 @@
-//! Cargo.lock, package by package: next wins, what the user's own dependencies brought stays, and cargo sorts out the
-//! rest. Never a marker, for cargo could not read it.
+//! Cargo.lock, package by package: what only one side changed is taken from that side, next wins where both did, and what
+//! nothing needs is left out. So a lockfile that was in step with either side's Cargo.toml is in step with the merged one.
+//! Never a marker, for cargo could not read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -12,16 +13,16 @@ use super::shape::Shape;
 /// Name, version, source.
 type Id = (String, String, String);
 
-/// The merged text, and whether ours differed from base, so that `cargo update --workspace` is due.
-pub fn merge(sides: Sides<'_>) -> (String, bool) {
+pub fn merge(sides: Sides<'_>) -> String {
     let (shape, ours) = Shape::take(sides.ours);
     let (base, next) = (Shape::take(sides.base).1, Shape::take(sides.next).1);
-    if ours == base {
-        return (sides.next.to_owned(), false);
-    }
-    let merged = if next == base || next == ours { Some(ours.clone()) } else { combine(&base, &ours, &next) };
+    let merged = match (ours == base, next == base || next == ours) {
+        (true, _) => None,
+        (false, true) => Some(ours),
+        (false, false) => combine(&base, &ours, &next),
+    };
     // A file that cannot be read is replaced by one that can.
-    (merged.map_or_else(|| sides.next.to_owned(), |text| shape.restore(&text)), true)
+    merged.map_or_else(|| sides.next.to_owned(), |text| shape.restore(&text))
 }
 
 struct Lock {
@@ -31,50 +32,68 @@ struct Lock {
     tail: String,
 }
 
+#[derive(Clone)]
 struct Package {
     /// The block up to its dependencies.
     text: String,
     dependencies: Vec<Id>,
 }
 
-fn combine(base: &str, ours: &str, next: &str) -> Option<String> {
-    let (base, mut ours, mut next) = (read(base)?, read(ours)?, read(next)?);
+/// What tells packages apart between locks: of the versions that replace each other, a lock has one.
+type Slot = (String, String, Vec<String>);
+
+fn slot(id: &Id) -> Slot {
     // The workspace's own packages have no source; a new version of one replaces the old one.
-    let own: BTreeSet<String> = next.packages.keys().filter(|id| id.2.is_empty()).map(|id| id.0.clone()).collect();
-    let mut waiting: Vec<Id> = ours
-        .packages
-        .keys()
-        .filter(|id| !base.packages.contains_key(*id))
-        .filter(|id| !id.2.is_empty() || !own.contains(&id.0))
-        .cloned()
-        .collect();
-    while let Some(id) = waiting.pop() {
-        if next.packages.contains_key(&id) {
+    let series = if id.2.is_empty() { Vec::new() } else { series(&id.1) };
+    (id.0.clone(), id.2.clone(), series)
+}
+
+fn combine(base: &str, ours: &str, next: &str) -> Option<String> {
+    let [base, ours, next] = [read(base)?, read(ours)?, read(next)?];
+    let [b, o, n] = [slots(&base)?, slots(&ours)?, slots(&next)?];
+    let mut waiting: Vec<Slot> = o.keys().chain(n.keys()).filter(|slot| slot.1.is_empty()).cloned().collect();
+    let mut chosen: BTreeMap<Slot, (Id, Package)> = BTreeMap::new();
+    let mut needs: BTreeMap<Slot, BTreeSet<Slot>> = BTreeMap::new();
+    while let Some(slot) = waiting.pop() {
+        if chosen.contains_key(&slot) {
             continue;
         }
-        let Some(mut package) = ours.packages.remove(&id) else { continue };
-        for dependency in &mut package.dependencies {
-            if next.packages.contains_key(dependency) {
-                continue;
-            }
-            let compatible = |other: &&Id| {
-                other.0 == dependency.0 && other.2 == dependency.2 && series(&other.1) == series(&dependency.1)
-            };
-            match next.packages.keys().find(compatible) {
-                Some(other) => *dependency = other.clone(),
-                None => waiting.push(dependency.clone()),
-            }
-        }
-        next.packages.insert(id, package);
+        let sides = [&b, &o, &n].map(|side| side.get(&slot));
+        let [old, mine, new] = sides;
+        let (id, package) = if new.map(|(id, _)| id) == old.map(|(id, _)| id) { mine.or(new) } else { new.or(mine) }?;
+        let [old, mine, new] = sides.map(|side| side.map(|(_, package)| dependencies(package)));
+        let dependencies = match (old.unwrap_or_default(), mine, new) {
+            (old, Some(mine), Some(new)) => &(&new | &(&mine - &old)) - &(&old - &mine),
+            (_, mine, new) => mine.or(new)?,
+        };
+        waiting.extend(dependencies.iter().cloned());
+        chosen.insert(slot.clone(), ((*id).clone(), (*package).clone()));
+        needs.insert(slot, dependencies);
     }
-    Some(write(&next))
+    let mut packages = BTreeMap::new();
+    for (slot, (id, package)) in &chosen {
+        let dependencies = needs[slot].iter().map(|needed| chosen.get(needed).map(|(id, _)| id.clone()));
+        let dependencies = dependencies.collect::<Option<_>>()?;
+        packages.insert(id.clone(), Package { dependencies, ..package.clone() });
+    }
+    Some(write(&Lock { header: next.header, packages, tail: ours.tail }))
+}
+
+/// None where versions that replace each other stand side by side: cargo allows it, and nothing tells them apart.
+fn slots(lock: &Lock) -> Option<BTreeMap<Slot, (&Id, &Package)>> {
+    let slots: BTreeMap<_, _> = lock.packages.iter().map(|(id, package)| (slot(id), (id, package))).collect();
+    (slots.len() == lock.packages.len()).then_some(slots)
+}
+
+fn dependencies(package: &Package) -> BTreeSet<Slot> {
+    package.dependencies.iter().map(slot).collect()
 }
 
 /// The part of a version within which releases replace each other.
-fn series(version: &str) -> Vec<&str> {
+fn series(version: &str) -> Vec<String> {
     let mut parts = Vec::new();
     for part in version.split(['.', '-', '+']) {
-        parts.push(part);
+        parts.push(part.to_owned());
         if part != "0" {
             break;
         }
@@ -184,6 +203,11 @@ mod tests {
         text
     }
 
+    #[track_caller]
+    fn merged(base: &str, ours: &str, next: &str, result: &str) {
+        assert_eq!(merge(Sides { base, ours, next }), result);
+    }
+
     #[test]
     fn next_wins_and_the_users_packages_stay() {
         let base = lock(&[("app", "0.1.0", &["serde"]), ("serde", "1.0.0", &[])]);
@@ -194,16 +218,62 @@ mod tests {
             ("user", "3.0.0", &["serde", "syn"]),
         ]);
         let next = lock(&[("app", "0.1.0", &["serde"]), ("serde", "1.0.5", &["syn"]), ("syn", "3.0.0", &[])]);
-        let merged = lock(&[
-            ("app", "0.1.0", &["serde"]),
+        let both = lock(&[
+            ("app", "0.1.0", &["serde", "user"]),
             ("serde", "1.0.5", &["syn 3.0.0"]),
             ("syn", "2.0.0", &[]),
             ("syn", "3.0.0", &[]),
             ("user", "3.0.0", &["serde", "syn 2.0.0"]),
         ]);
-        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }), (merged, true));
-        assert_eq!(merge(Sides { base: &base, ours: &base, next: &next }), (next.clone(), false));
-        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &base }), (ours, true));
+        merged(&base, &ours, &next, &both);
+        merged(&base, &base, &next, &next);
+        merged(&base, &ours, &base, &ours);
+    }
+
+    #[test]
+    fn what_the_user_updated_and_removed_stays_so() {
+        let base = lock(&[
+            ("app", "0.1.0", &["serde", "tower"]),
+            ("hash", "0.3.0", &[]),
+            ("serde", "1.0.0", &["hash"]),
+            ("tower", "0.5.1", &["hash"]),
+        ]);
+        let ours = lock(&[
+            ("app", "2.0.0", &["serde"]),
+            ("hash", "0.3.1", &[]),
+            ("hash", "0.4.0", &[]),
+            ("serde", "1.2.0", &["hash 0.4.0", "mac"]),
+            ("mac", "1.0.0", &["hash 0.3.1"]),
+        ]);
+        let next = lock(&[
+            ("app", "0.1.0", &["decimal", "serde", "tower"]),
+            ("decimal", "1.0.0", &["hash", "serde"]),
+            ("hash", "0.3.0", &[]),
+            ("serde", "1.0.0", &["hash"]),
+            ("tower", "0.5.1", &["hash"]),
+        ]);
+        let both = lock(&[
+            ("app", "2.0.0", &["decimal", "serde"]),
+            ("decimal", "1.0.0", &["hash 0.3.1", "serde"]),
+            ("hash", "0.3.1", &[]),
+            ("hash", "0.4.0", &[]),
+            ("mac", "1.0.0", &["hash 0.3.1"]),
+            ("serde", "1.2.0", &["hash 0.4.0", "mac"]),
+        ]);
+        merged(&base, &ours, &next, &both);
+        // And back: what only the template's addition needed goes with it.
+        merged(
+            &next,
+            &both,
+            &base,
+            &lock(&[
+                ("app", "2.0.0", &["serde"]),
+                ("hash", "0.3.1", &[]),
+                ("hash", "0.4.0", &[]),
+                ("mac", "1.0.0", &["hash 0.3.1"]),
+                ("serde", "1.2.0", &["hash 0.4.0", "mac"]),
+            ]),
+        );
     }
 
     #[test]
@@ -216,6 +286,6 @@ mod tests {
     fn what_cannot_be_read_is_replaced() {
         let base = lock(&[("a", "1.0.0", &[])]);
         let next = lock(&[("b", "1.0.0", &[])]);
-        assert_eq!(merge(Sides { base: &base, ours: "<<<<<<<\n", next: &next }), (next.clone(), true));
+        merged(&base, "<<<<<<<\n", &next, &next);
     }
 }
