@@ -341,7 +341,7 @@ impl Reconciler<'_> {
             }
             Class::CargoLock => {
                 let sides = Sides { base: &base.text, ours: text, next: &next.text };
-                (Action::Update, merge::cargo_lock::merge(sides))
+                (Action::Update, merge::cargo_lock::merge(sides).0)
             }
             _ => {
                 let sides = Sides { base: &base.text, ours: text, next: &next.text };

@@ -13,7 +13,7 @@
 //!
 //! With APPGEN_REQUIRE=all every clean result is built, and what other programs read is given to them. Those with the
 //! same sources are built once. Budget: 1 minute, and 3 minutes more for the builds, on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 
@@ -25,7 +25,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use similar::TextMerge;
-use support::{Place, Run, build};
+use support::generated::{cargo, is_asked_for, one_at_a_time, target};
+use support::{Place, Run};
 
 const KINDS: [&str; 7] = [
     "own item in the gap",
@@ -617,7 +618,7 @@ fn sources(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 #[test]
 fn clean_results_build() {
-    if !build::is_asked_for("the builds of everyday edits") {
+    if !is_asked_for("the builds of everyday edits") {
         return;
     }
     let mut built: Vec<BTreeMap<String, String>> = Vec::new();
@@ -626,17 +627,17 @@ fn clean_results_build() {
         if built.contains(&sources) {
             continue;
         }
-        let run = build::try_cargo(&workshop(&sources), &["check", "--tests", "--locked", "--quiet"]);
-        assert_eq!(run.code, 0, "{}:\n{}", cell.name(), run.err);
+        println!("{}", cell.name());
+        one_at_a_time(|| cargo(&workshop(&sources), &["check", "--tests", "--locked", "--quiet"]));
         built.push(sources);
     }
     // The service itself reads its configuration.
     for cell in clean().filter(|cell| cell.addition.path == BASE) {
         let root = workshop(&sources(&cell.files));
-        build::cargo(&root, &["build", "--locked", "--quiet"]);
+        one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
         fs::create_dir_all(root.join("config")).unwrap();
         fs::write(root.join(BASE), &cell.files[BASE]).unwrap();
-        let mut service = Command::new(build::target().join("debug/everyday"));
+        let mut service = Command::new(target().join("debug/everyday"));
         let run = Run::of(&service.arg("check-config").current_dir(&root).output().unwrap(), &root);
         assert_eq!(run.code, 0, "{}:\n{}{}", cell.name(), run.out, run.err);
     }

@@ -7,16 +7,40 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use support::build::{cargo, is_asked_for, target};
 use support::postgres::{Postgres, http, liquibase, within};
-use support::{Place, Repo};
+use support::{Place, Repo, Run};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated")
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Run {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root).env("CARGO_TARGET_DIR", target()).env("REQUIRE_DATABASE", "1");
+    // What the outer cargo sets for us is not meant for the inner one.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy().into_owned();
+        if name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST") || name == "RUSTFLAGS" {
+            command.env_remove(variable);
+        }
+    }
+    support::succeed(&mut command)
+}
+
+/// Building takes minutes: the quick loop leaves it out.
+fn is_asked_for(what: &str) -> bool {
+    if !support::everything_is_required() {
+        support::skip(what, "it takes minutes; `tests/proof` runs it");
+    }
+    support::everything_is_required()
+}
 
 fn prove(root: &Path) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

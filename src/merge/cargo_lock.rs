@@ -1,6 +1,6 @@
-//! Cargo.lock, package by package: what only one side changed is taken from that side, next wins where both did, and what
-//! nothing needs is left out. So a lockfile that was in step with either side's Cargo.toml is in step with the merged one.
-//! Never a marker, for cargo could not read it.
+//! Cargo.lock, package by package and edge by edge: what either side added stays, what either side took away goes, and
+//! where both chose a version next wins. What nothing needs any more is left out, so that `--locked` accepts the result
+//! though no cargo ran. Never a marker, for cargo could not read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -13,16 +13,16 @@ use super::shape::Shape;
 /// Name, version, source.
 type Id = (String, String, String);
 
-pub fn merge(sides: Sides<'_>) -> String {
+/// The merged text, and whether ours differed from base, so that `cargo update --workspace` is due.
+pub fn merge(sides: Sides<'_>) -> (String, bool) {
     let (shape, ours) = Shape::take(sides.ours);
     let (base, next) = (Shape::take(sides.base).1, Shape::take(sides.next).1);
-    let merged = match (ours == base, next == base || next == ours) {
-        (true, _) => None,
-        (false, true) => Some(ours),
-        (false, false) => combine(&base, &ours, &next),
-    };
+    if ours == base {
+        return (sides.next.to_owned(), false);
+    }
+    let merged = if next == base || next == ours { Some(ours.clone()) } else { combine(&base, &ours, &next) };
     // A file that cannot be read is replaced by one that can.
-    merged.map_or_else(|| sides.next.to_owned(), |text| shape.restore(&text))
+    (merged.map_or_else(|| sides.next.to_owned(), |text| shape.restore(&text)), true)
 }
 
 struct Lock {
@@ -32,68 +32,90 @@ struct Lock {
     tail: String,
 }
 
-#[derive(Clone)]
 struct Package {
     /// The block up to its dependencies.
     text: String,
     dependencies: Vec<Id>,
 }
 
-/// What tells packages apart between locks: of the versions that replace each other, a lock has one.
-type Slot = (String, String, Vec<String>);
+/// Name, series, source: of each of these cargo locks one version. The workspace's own packages have no source.
+type Slot = (String, Vec<String>, String);
+
+/// What is locked for a slot.
+struct Locked<'a> {
+    id: &'a Id,
+    text: &'a str,
+    dependencies: BTreeSet<Slot>,
+}
+
+type Slots<'a> = BTreeMap<Slot, Locked<'a>>;
+
+fn slots(lock: &Lock) -> Slots<'_> {
+    lock.packages
+        .iter()
+        .map(|(id, package)| {
+            let dependencies = package.dependencies.iter().map(slot).collect();
+            (slot(id), Locked { id, text: &package.text, dependencies })
+        })
+        .collect()
+}
 
 fn slot(id: &Id) -> Slot {
-    // The workspace's own packages have no source; a new version of one replaces the old one.
     let series = if id.2.is_empty() { Vec::new() } else { series(&id.1) };
-    (id.0.clone(), id.2.clone(), series)
+    (id.0.clone(), series.into_iter().map(str::to_owned).collect(), id.2.clone())
 }
 
 fn combine(base: &str, ours: &str, next: &str) -> Option<String> {
-    let [base, ours, next] = [read(base)?, read(ours)?, read(next)?];
-    let [b, o, n] = [slots(&base)?, slots(&ours)?, slots(&next)?];
-    let mut waiting: Vec<Slot> = o.keys().chain(n.keys()).filter(|slot| slot.1.is_empty()).cloned().collect();
-    let mut chosen: BTreeMap<Slot, (Id, Package)> = BTreeMap::new();
-    let mut needs: BTreeMap<Slot, BTreeSet<Slot>> = BTreeMap::new();
+    let (base, ours, next) = (read(base)?, read(ours)?, read(next)?);
+    let sides = [slots(&base), slots(&ours), slots(&next)];
+    let mut waiting: Vec<Slot> =
+        sides[1..].iter().flat_map(BTreeMap::keys).filter(|slot| slot.2.is_empty()).cloned().collect();
+    let mut edges: BTreeMap<Slot, BTreeSet<Slot>> = BTreeMap::new();
     while let Some(slot) = waiting.pop() {
-        if chosen.contains_key(&slot) {
+        if edges.contains_key(&slot) {
             continue;
         }
-        let sides = [&b, &o, &n].map(|side| side.get(&slot));
-        let [old, mine, new] = sides;
-        let (id, package) = if new.map(|(id, _)| id) == old.map(|(id, _)| id) { mine.or(new) } else { new.or(mine) }?;
-        let [old, mine, new] = sides.map(|side| side.map(|(_, package)| dependencies(package)));
-        let dependencies = match (old.unwrap_or_default(), mine, new) {
-            (old, Some(mine), Some(new)) => &(&new | &(&mine - &old)) - &(&old - &mine),
-            (_, mine, new) => mine.or(new)?,
-        };
+        let dependencies = dependencies(&slot, &sides);
         waiting.extend(dependencies.iter().cloned());
-        chosen.insert(slot.clone(), ((*id).clone(), (*package).clone()));
-        needs.insert(slot, dependencies);
+        edges.insert(slot, dependencies);
     }
     let mut packages = BTreeMap::new();
-    for (slot, (id, package)) in &chosen {
-        let dependencies = needs[slot].iter().map(|needed| chosen.get(needed).map(|(id, _)| id.clone()));
+    for (slot, dependencies) in &edges {
+        let Locked { id, text, .. } = chosen(slot, &sides)?;
+        let dependencies = dependencies.iter().map(|to| Some(chosen(to, &sides)?.id.clone()));
         let dependencies = dependencies.collect::<Option<_>>()?;
-        packages.insert(id.clone(), Package { dependencies, ..package.clone() });
+        packages.insert((*id).clone(), Package { text: (*text).to_owned(), dependencies });
     }
-    Some(write(&Lock { header: next.header, packages, tail: ours.tail }))
+    Some(write(&Lock { header: next.header, packages, tail: next.tail }))
 }
 
-/// None where versions that replace each other stand side by side: cargo allows it, and nothing tells them apart.
-fn slots(lock: &Lock) -> Option<BTreeMap<Slot, (&Id, &Package)>> {
-    let slots: BTreeMap<_, _> = lock.packages.iter().map(|(id, package)| (slot(id), (id, package))).collect();
-    (slots.len() == lock.packages.len()).then_some(slots)
+/// The edges that both sides have or one added. A side that has not the package at all took none away.
+fn dependencies(slot: &Slot, [base, ours, next]: &[Slots<'_>; 3]) -> BTreeSet<Slot> {
+    let of = |side: &Slots<'_>, to: &Slot| side.get(slot).is_some_and(|locked| locked.dependencies.contains(to));
+    let either = [ours, next].into_iter().filter_map(|side| side.get(slot)).flat_map(|locked| &locked.dependencies);
+    either
+        .filter(|to| match (of(ours, to), of(next, to)) {
+            (true, false) => !of(base, to) || !next.contains_key(slot),
+            (false, true) => !of(base, to) || !ours.contains_key(slot),
+            (both, _) => both,
+        })
+        .cloned()
+        .collect()
 }
 
-fn dependencies(package: &Package) -> BTreeSet<Slot> {
-    package.dependencies.iter().map(slot).collect()
+/// The version: that of the side which changed it, and next's where both did.
+fn chosen<'a, 'b>(slot: &Slot, [base, ours, next]: &'b [Slots<'a>; 3]) -> Option<&'b Locked<'a>> {
+    match (base.get(slot), ours.get(slot), next.get(slot)) {
+        (Some(base), Some(ours), Some(next)) if base.text == next.text => Some(ours),
+        (_, ours, next) => next.or(ours),
+    }
 }
 
 /// The part of a version within which releases replace each other.
-fn series(version: &str) -> Vec<String> {
+fn series(version: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     for part in version.split(['.', '-', '+']) {
-        parts.push(part.to_owned());
+        parts.push(part);
         if part != "0" {
             break;
         }
@@ -203,13 +225,8 @@ mod tests {
         text
     }
 
-    #[track_caller]
-    fn merged(base: &str, ours: &str, next: &str, result: &str) {
-        assert_eq!(merge(Sides { base, ours, next }), result);
-    }
-
     #[test]
-    fn next_wins_and_the_users_packages_stay() {
+    fn both_sides_additions_stay_and_next_wins() {
         let base = lock(&[("app", "0.1.0", &["serde"]), ("serde", "1.0.0", &[])]);
         let ours = lock(&[
             ("app", "0.1.0", &["serde", "user"]),
@@ -218,62 +235,61 @@ mod tests {
             ("user", "3.0.0", &["serde", "syn"]),
         ]);
         let next = lock(&[("app", "0.1.0", &["serde"]), ("serde", "1.0.5", &["syn"]), ("syn", "3.0.0", &[])]);
-        let both = lock(&[
+        let merged = lock(&[
             ("app", "0.1.0", &["serde", "user"]),
             ("serde", "1.0.5", &["syn 3.0.0"]),
             ("syn", "2.0.0", &[]),
             ("syn", "3.0.0", &[]),
             ("user", "3.0.0", &["serde", "syn 2.0.0"]),
         ]);
-        merged(&base, &ours, &next, &both);
-        merged(&base, &base, &next, &next);
-        merged(&base, &ours, &base, &ours);
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }), (merged, true));
+        assert_eq!(merge(Sides { base: &base, ours: &base, next: &next }), (next.clone(), false));
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &base }), (ours, true));
     }
 
     #[test]
-    fn what_the_user_updated_and_removed_stays_so() {
+    fn what_a_side_updated_or_took_away_stays_so() {
         let base = lock(&[
-            ("app", "0.1.0", &["serde", "tower"]),
-            ("hash", "0.3.0", &[]),
-            ("serde", "1.0.0", &["hash"]),
-            ("tower", "0.5.1", &["hash"]),
+            ("app", "0.1.0", &["old", "serde", "tokio"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
         ]);
-        let ours = lock(&[
-            ("app", "2.0.0", &["serde"]),
-            ("hash", "0.3.1", &[]),
-            ("hash", "0.4.0", &[]),
-            ("serde", "1.2.0", &["hash 0.4.0", "mac"]),
-            ("mac", "1.0.0", &["hash 0.3.1"]),
-        ]);
+        let ours =
+            lock(&[("app", "0.2.0", &["serde", "tokio"]), ("serde", "1.0.7", &[]), ("tokio", "1.0.0", &["serde"])]);
         let next = lock(&[
-            ("app", "0.1.0", &["decimal", "serde", "tower"]),
-            ("decimal", "1.0.0", &["hash", "serde"]),
-            ("hash", "0.3.0", &[]),
-            ("serde", "1.0.0", &["hash"]),
-            ("tower", "0.5.1", &["hash"]),
+            ("app", "0.1.0", &["decimal", "old", "serde", "tokio"]),
+            ("decimal", "1.0.0", &["tokio"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.5", &[]),
         ]);
-        let both = lock(&[
-            ("app", "2.0.0", &["decimal", "serde"]),
-            ("decimal", "1.0.0", &["hash 0.3.1", "serde"]),
-            ("hash", "0.3.1", &[]),
-            ("hash", "0.4.0", &[]),
-            ("mac", "1.0.0", &["hash 0.3.1"]),
-            ("serde", "1.2.0", &["hash 0.4.0", "mac"]),
+        let merged = lock(&[
+            ("app", "0.2.0", &["decimal", "serde", "tokio"]),
+            ("decimal", "1.0.0", &["tokio"]),
+            ("serde", "1.0.7", &[]),
+            ("tokio", "1.0.5", &["serde"]),
         ]);
-        merged(&base, &ours, &next, &both);
-        // And back: what only the template's addition needed goes with it.
-        merged(
-            &next,
-            &both,
-            &base,
-            &lock(&[
-                ("app", "2.0.0", &["serde"]),
-                ("hash", "0.3.1", &[]),
-                ("hash", "0.4.0", &[]),
-                ("mac", "1.0.0", &["hash 0.3.1"]),
-                ("serde", "1.2.0", &["hash 0.4.0", "mac"]),
-            ]),
-        );
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
+        // What only the template needed goes with it; what the user needs as well stays.
+        let ours = lock(&[
+            ("app", "0.1.0", &["mine", "old", "serde", "tokio"]),
+            ("mine", "1.0.0", &["rest"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
+        let next = lock(&[("app", "0.1.0", &["tokio"]), ("tokio", "1.0.0", &[])]);
+        let merged = lock(&[
+            ("app", "0.1.0", &["mine", "tokio"]),
+            ("mine", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
     }
 
     #[test]
@@ -286,6 +302,6 @@ mod tests {
     fn what_cannot_be_read_is_replaced() {
         let base = lock(&[("a", "1.0.0", &[])]);
         let next = lock(&[("b", "1.0.0", &[])]);
-        merged(&base, "<<<<<<<\n", &next, &next);
+        assert_eq!(merge(Sides { base: &base, ours: "<<<<<<<\n", next: &next }), (next.clone(), true));
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-pub mod build;
+pub mod generated;
 pub mod postgres;
 
 /// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
