@@ -12,13 +12,13 @@ use crate::git;
 use crate::lock::{Lock, sha256};
 use crate::merge::has_markers;
 use crate::merge::yaml::{Edit, edit};
-use crate::plan::{Change, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::plan::{LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
 use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
 use crate::spec::changeset;
 use crate::spec::problem::SpecError;
 use crate::spec::{SPEC_FILE, Spec, SpecDocument};
-use crate::templates::{Class, Sets, TemplateSet};
+use crate::templates::{Sets, TemplateSet};
 use crate::transaction::{self, Guard};
 use crate::worktree::{Found, Worktree};
 
@@ -174,11 +174,10 @@ impl<'a> Session<'a> {
             warnings.extend(transaction::commit(guard, command, &plan)?);
         }
         let quiet = plan.is_empty() || global.dry_run;
-        let steps = lockfile_step(&plan).into_iter().chain(options.next).collect();
         let report = Report {
             exit: exit as u8,
             mentions,
-            next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, steps) },
+            next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, options.next) },
             ..Report::of(command, global, self.tree, plan, warnings)
         };
         report.print(global.format, out)?;
@@ -276,12 +275,6 @@ fn map_edits<K: Ord + ToString, W, S: Serialize>(
         edits.push(Edit { path: path(key), value: None });
     }
     Ok(())
-}
-
-/// Cargo has the last word on a lockfile that was merged of two.
-fn lockfile_step(plan: &Plan) -> Option<String> {
-    let merged = |change: &Change| change.class == Some(Class::CargoLock) && change.edited;
-    plan.written().any(merged).then(|| "cargo update --workspace".to_owned())
 }
 
 /// What the user has edited and not committed is not touched: he could not get it back from git.
