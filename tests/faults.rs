@@ -355,6 +355,25 @@ fn whatever_call_fails_the_tree_is_the_old_one_or_the_new_one() {
     }
 }
 
+#[test]
+fn a_disk_without_locks_gets_new_repositories_and_no_changes() {
+    let Some(strace) = support::tool("strace", "a disk without locks") else { return };
+    let place = Place::new();
+    let without_locks = |directory: &Path, line: &str| {
+        let mut command = Command::new(&strace);
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=flock:error=ENOLCK"]);
+        command.arg(env!("CARGO_BIN_EXE_appgen")).args(line.split(' ')).current_dir(directory);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        Run::of(&command.output().unwrap(), place.path())
+    };
+    without_locks(place.path(), "new a --yes --no-git").succeeds();
+    assert_eq!(place.entries(), ["a"]);
+    let before = tree(&place.path().join("a"));
+    let run = without_locks(&place.path().join("a"), "add-env staging");
+    assert_said(&run, 1, &[".appgen/txn/lock", "No locks available", "nothing was changed"], "add-env");
+    assert_same(&before, &tree(&place.path().join("a")), "add-env");
+}
+
 /// Runs a command until it stops itself at a system call, does something, and lets it go on.
 fn stopped_at(root: &Path, line: &str, call: &str, meanwhile: impl FnOnce()) -> Option<Run> {
     let strace = support::tool("strace", "files that change meanwhile")?;

@@ -2,7 +2,7 @@
 //! target absent or complete.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -78,7 +78,9 @@ impl Staging {
                 let (ours, there) = (lock.metadata().ok()?, fs::symlink_metadata(&path).ok()?);
                 Some(ours.ino() == there.ino() && ours.dev() == there.dev())
             };
-            if lock.try_lock().is_ok() && same(&lock) == Some(true) {
+            // Where the file system knows no locks, nobody can take the directory for one that was left behind.
+            let free = !matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+            if free && same(&lock) == Some(true) {
                 return Ok(Self { path, lock, finished: false });
             }
         }
