@@ -15,7 +15,7 @@ use crate::plan::{Action, Change, LOCK_FILE, Plan};
 use crate::render::{Files, RelPath, Rendered, render};
 use crate::report::{self, Report};
 use crate::spec::problem::SpecError;
-use crate::spec::{SPEC_FILE, Spec, SpecDocument};
+use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};
 use crate::templates::{Class, Sets, TemplateSet};
 use crate::transaction;
 use crate::worktree::{Found, Worktree};
@@ -116,7 +116,7 @@ fn merge_branches(
     let text = merged_spec(tree)?;
     let document = SpecDocument::parse(SPEC_FILE, &text)?;
     let spec = Spec::resolve(document.clone()).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
-    let text = edit(&text, &edits(&document, &spec)?)
+    let text = edit(&text, &edits(&document, &spec)?, SECTIONS)
         .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
     let set = set_of(sets, &ours.lock.templates)?;
     let next = render(&spec, &set)?;

@@ -18,7 +18,7 @@ use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
 use crate::spec::changeset;
 use crate::spec::problem::SpecError;
-use crate::spec::{SPEC_FILE, Spec, SpecDocument};
+use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};
 use crate::templates::{Class, Sets, TemplateSet};
 use crate::transaction::{self, Guard};
 use crate::worktree::{Found, Worktree};
@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
         self.check_destruction(&spec, &options)?;
         self.check_conflicts()?;
 
-        let text = edit(&self.text, &edits(&self.document, &spec)?)
+        let text = edit(&self.text, &edits(&self.document, &spec)?, SECTIONS)
             .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
         let (base, set) = match options.upgrade_to {
             Some(set) => {

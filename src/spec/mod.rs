@@ -31,6 +31,9 @@ use service::{Features, Service, ServiceDocument, check_line};
 /// The spec's place in a repository.
 pub const SPEC_FILE: &str = "appgen.yaml";
 
+/// The keys of `appgen.yaml` in the order in which they are written.
+pub const SECTIONS: &[&str] = &["version", "service", "features", "environments", "entities", "handlers", "changesets"];
+
 /// The format of `appgen.yaml` that this version reads and writes.
 pub const FORMAT: u32 = 1;
 
