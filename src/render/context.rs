@@ -370,8 +370,8 @@ impl FieldValues {
     }
 }
 
-/// A constraint's or index's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a
-/// checksum of the whole keeps two such names apart.
+/// The name of a constraint or an index after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both
+/// are cut, and a checksum of the whole keeps two such names apart.
 fn constraint_name(table: &SqlName, column: &SqlName, suffix: &str) -> String {
     let whole = format!("{table}_{column}_{suffix}");
     if whole.len() <= 63 {
