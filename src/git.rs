@@ -171,6 +171,15 @@ pub fn uncommitted(root: &Path, paths: &[&str]) -> io::Result<Vec<String>> {
     Ok(listed.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned()).collect())
 }
 
+/// What the last commit holds of a path.
+///
+/// # Errors
+/// git could not be run.
+pub fn committed(root: &Path, path: &str) -> io::Result<Option<String>> {
+    let output = run(root, &[], &["cat-file", "blob", &format!("HEAD:./{path}")], b"")?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// What the index holds of a path in a merge: stages 1 (base), 2 (ours) and 3 (theirs).
 ///
 /// # Errors

@@ -377,6 +377,25 @@ fn uncommitted_edits_are_not_merged_into() {
 }
 
 #[test]
+fn additions_follow_one_another_whatever_lies_between() {
+    let repo = Repo::with(&[]);
+    repo.edit("config/base.yaml", "max_connections: 10000", "max_connections: 500");
+    repo.commit();
+    // The second leaves the configuration alone, which the third changes again.
+    for line in
+        ["add-handler ping", "add-env staging", "add-entity one a:text!", "remove-env staging", "remove-handler ping"]
+    {
+        repo.run(line).succeeds();
+    }
+    assert!(repo.read("config/base.yaml").contains("max_connections: 500"));
+    repo.run("add-env staging").succeeds();
+    repo.edit("config/base.yaml", "max_body_bytes: 1048576", "max_body_bytes: 1");
+    let refused = repo.run("add-handler ping");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("config/base.yaml") && refused.err.contains("--allow-dirty"), "{}", refused.err);
+}
+
+#[test]
 fn every_form_of_a_file_is_kept() {
     for (form, make) in [
         ("CRLF", (|text: &str| text.replace('\n', "\r\n")) as fn(&str) -> String),

@@ -257,8 +257,8 @@ fn two_branches_that_both_add_build_when_they_are_merged() {
     }
     let Some(checkers) = Checkers::find("the overlays of merged branches") else { return };
     let (ours, theirs) = (
-        ["add-handler get-one --path /api/v1/ones/{id}", "add-env qa", "add-entity one a:text!"],
-        ["add-handler get-two --method PUT", "add-env staging", "add-entity two b:decimal(5,2)! to:ref(country)!"],
+        ["add-handler see-one --path /api/v1/singles/{id}", "add-env qa", "add-entity one a:text!"],
+        ["add-handler see-two --method PUT", "add-env staging", "add-entity two b:decimal(5,2)! country:ref(country)!"],
     );
     one_at_a_time(|| {
         let repo = lived_in();

@@ -10,9 +10,10 @@ use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::git;
 use crate::lock::{Lock, sha256};
-use crate::merge::has_markers;
+use crate::merge::shape::Shape;
 use crate::merge::yaml::{Edit, edit};
-use crate::plan::{Action, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
+use crate::plan::{Action, Change, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
 use crate::prompt::Prompt;
 use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
@@ -190,7 +191,7 @@ impl<'a> Session<'a> {
         lock.conflicts = conflicts;
         plan.set_own(self.tree, SPEC_FILE, text)?;
         plan.set_own(self.tree, LOCK_FILE, lock.to_yaml())?;
-        check_uncommitted(global, self.tree, &plan)?;
+        self.check_uncommitted(global, sets, &plan, base.as_ref())?;
         let mentions = mentions(self.tree, &plan, &next, &options.gone)?;
         let exit = if plan.conflicts().next().is_some() { Exit::Conflicts } else { Exit::Done };
         let quiet = plan.is_empty() || global.dry_run;
@@ -253,6 +254,53 @@ impl<'a> Session<'a> {
         new.filter_map(|(_, operation)| changeset::Operation::destroys(operation))
             .chain(withdrawn.map(|id| format!("withdraws the changeset `{id}`, which databases may have run")))
             .collect()
+    }
+
+    /// What the user has edited and not committed is not touched: he could not get it back from git.
+    fn check_uncommitted(
+        &self,
+        global: &Global,
+        sets: &Sets,
+        plan: &Plan,
+        base: Option<&Files>,
+    ) -> Result<(), Failure> {
+        let edited: Vec<_> = plan.written().filter(|change| change.edited).collect();
+        if global.allow_dirty || edited.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<_> = edited.iter().map(|change| change.path.as_str()).collect();
+        let uncommitted = git::uncommitted(self.tree.root(), &paths)?;
+        let mut dirty = edited;
+        dirty.retain(|change| uncommitted.iter().any(|path| path == change.path.as_str()));
+        // A journal that cannot be read vouches for nothing.
+        let journal = transaction::journal(self.tree).ok().flatten();
+        dirty.retain(|change| {
+            let hash = sha256(change.ours.as_deref().unwrap_or_default());
+            let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
+            !entries.filter(|entry| entry.path == change.path).any(|entry| entry.after.as_ref() == Some(&hash))
+        });
+        if !dirty.is_empty()
+            && let (Some(committed), Some(base)) = (self.committed(sets), base)
+        {
+            dirty.retain(|change| !is_merged_of_commit(self.tree, change, &committed, base));
+        }
+        if dirty.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<_> = dirty.iter().map(|change| format!("\n  {}", change.path)).collect();
+        Err(Failure::Refused(format!(
+            "these files have edits that git does not have, and the change would merge into them:{}\n\
+             commit them, or say `--allow-dirty`",
+            list.concat()
+        )))
+    }
+
+    /// What the spec of the last commit renders; None where that cannot be known.
+    fn committed(&self, sets: &Sets) -> Option<Files> {
+        let text = git::committed(self.tree.root(), LOCK_FILE).ok()??;
+        let lock = Lock::parse(LOCK_FILE, &text).ok()?;
+        let set = sets.get(&lock.templates).ok()??;
+        render(&lock.spec, &set).ok()
     }
 
     /// Nothing is merged on top of a conflict.
@@ -334,35 +382,22 @@ fn map_edits<K: Ord + ToString, W, S: Serialize>(
     Ok(())
 }
 
-/// What the user has edited and not committed is not touched: he could not get it back from git.
-pub(super) fn check_uncommitted(global: &Global, tree: &Worktree, plan: &Plan) -> Result<(), Failure> {
-    let edited: Vec<_> = plan.written().filter(|change| change.edited).collect();
-    if global.allow_dirty || edited.is_empty() {
-        return Ok(());
-    }
-    let paths: Vec<_> = edited.iter().map(|change| change.path.as_str()).collect();
-    let uncommitted = git::uncommitted(tree.root(), &paths)?;
-    // A journal that cannot be read vouches for nothing.
-    let journal = transaction::journal(tree).ok().flatten();
-    let is_ours = |path: &str, bytes: &[u8]| {
-        let hash = sha256(bytes);
-        let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
-        entries.filter(|entry| entry.path.as_str() == path).any(|entry| entry.after.as_ref() == Some(&hash))
+/// Whether a file is what the last commit holds, with what appgen merged into it since: several commands may follow one
+/// another without a commit.
+fn is_merged_of_commit(tree: &Worktree, change: &Change, committed: &Files, base: &Files) -> bool {
+    let path = change.path.as_str();
+    let (Some(then), Some(now)) = (committed.get(&change.path), base.get(&change.path)) else { return false };
+    let Ok(Some(text)) = git::committed(tree.root(), path) else { return false };
+    let (shape, text) = Shape::take(&text);
+    let sides = Sides { base: &then.text, ours: &text, next: &now.text };
+    let merged = match now.class {
+        Class::CargoLock => cargo_lock::merge(sides).0,
+        _ => match merge(path, &now.lists, sides) {
+            Merged::Clean(text) => text,
+            Merged::Conflict(_) => return false,
+        },
     };
-    let dirty: Vec<_> = edited
-        .iter()
-        .filter(|change| uncommitted.iter().any(|path| path == change.path.as_str()))
-        .filter(|change| !is_ours(change.path.as_str(), change.ours.as_deref().unwrap_or_default()))
-        .map(|change| format!("\n  {}", change.path))
-        .collect();
-    if dirty.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Refused(format!(
-        "these files have edits that git does not have, and the change would merge into them:{}\n\
-         commit them, or say `--allow-dirty`",
-        dirty.concat()
-    )))
+    Some(shape.restore(&merged).as_bytes()) == change.ours.as_deref()
 }
 
 /// Lines of the user's that name what is gone. History is not his, and what the templates wrote names it no more.

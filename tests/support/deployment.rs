@@ -36,10 +36,11 @@ impl Checkers {
     }
 }
 
-/// The names of a repository's environments.
+/// The names of a repository's environments. Of one that was removed the secrets, which are not in git, may be left.
 pub fn environments(root: &Path) -> Vec<String> {
-    let overlays = fs::read_dir(root.join("deploy/kustomize/overlays")).unwrap();
-    let mut names: Vec<_> = overlays.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let overlays = fs::read_dir(root.join("deploy/kustomize/overlays")).unwrap().map(Result::unwrap);
+    let is_there = |entry: &fs::DirEntry| entry.path().join("kustomization.yaml").exists();
+    let mut names: Vec<_> = overlays.filter(is_there).map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
