@@ -276,8 +276,7 @@ server.serve_forever()
     let place = Place::new();
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     let root = place.path().join("my-service");
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    cargo(&root, &["build", "--locked", "--quiet"]);
+    one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
     fs::write(place.path().join("request.cnf"), REQUEST).unwrap();
     let curve = "ec_paramgen_curve:prime256v1";
     let mut certificate = Command::new(openssl);
