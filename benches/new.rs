@@ -2,14 +2,16 @@
 //! fsyncs the same files and directories from memory, and wall time with git against git's own three commands.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark may")]
 
+mod support;
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
+use support::{processor_time, run, summary};
 
 const APPGEN: &str = env!("CARGO_BIN_EXE_appgen");
 const ROUNDS: usize = 50;
@@ -111,26 +113,4 @@ fn list(root: &Path) -> Vec<(String, String)> {
         }
     }
     files
-}
-
-fn run(command: &mut Command) {
-    assert!(command.status().unwrap().success(), "{command:?}");
-}
-
-/// User and system time of the children that ran meanwhile.
-fn processor_time(body: impl FnOnce()) -> Duration {
-    let children = || {
-        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-        let total = usage.user_time() + usage.system_time();
-        Duration::from_micros(total.num_microseconds().try_into().unwrap())
-    };
-    let before = children();
-    body();
-    children() - before
-}
-
-fn summary(ratios: &mut [f64]) -> String {
-    ratios.sort_by(f64::total_cmp);
-    let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
-    format!("median {:.2} ({least:.2} to {most:.2}), {} rounds", ratios[ratios.len() / 2], ratios.len())
 }
