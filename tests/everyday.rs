@@ -236,35 +236,27 @@ const LAYOUTS: [Layout; 4] = [
                 command: "add-entity rate value:decimal(12,6)!",
                 edits: [
                     &[
-                        (
-                            "Cargo.toml",
-                            "prometheus-client = \"0.25.2\"\n",
-                            "prometheus-client = \"0.25.2\"\nquote = \"1\"\n",
-                        ),
+                        ("Cargo.toml", "rand = \"0.10.4\"\n", "rand = \"0.10.4\"\nquote = \"1\"\n"),
                         ("Cargo.lock", " \"prometheus-client\",\n", " \"prometheus-client\",\n \"quote\",\n"),
                     ],
-                    &[(
-                        "Cargo.toml",
-                        "prometheus-client = \"0.25.2\"\n",
-                        "prometheus-client = \"0.25.2\"\n# No OpenSSL.\n",
-                    )],
-                    &[("Cargo.toml", "prometheus-client = \"0.25.2\"\n", "prometheus-client = \"0.25\"\n")],
+                    &[("Cargo.toml", "rand = \"0.10.4\"\n", "rand = \"0.10.4\"\n# No OpenSSL.\n")],
+                    &[("Cargo.toml", "rand = \"0.10.4\"\n", "rand = \"0.10\"\n")],
                     &[
-                        ("Cargo.toml", "prometheus-client = \"0.25.2\"\n", ""),
+                        ("Cargo.toml", "rand = \"0.10.4\"\n", ""),
                         (
                             "Cargo.toml",
                             "[dev-dependencies]\n",
-                            "[dependencies.prometheus-client]\nversion = \"0.25.2\"\n\n[dev-dependencies]\n",
+                            "[dependencies.rand]\nversion = \"0.10.4\"\n\n[dev-dependencies]\n",
                         ),
                     ],
                     &[
-                        ("Cargo.toml", "prometheus-client = \"0.25.2\"\n", ""),
-                        ("Cargo.toml", "[dependencies]\n", "[dependencies]\nprometheus-client = \"0.25.2\"\n"),
+                        ("Cargo.toml", "rand = \"0.10.4\"\n", ""),
+                        ("Cargo.toml", "[dependencies]\n", "[dependencies]\nrand = \"0.10.4\"\n"),
                     ],
                     &[(
                         "Cargo.toml",
-                        "prometheus-client = \"0.25.2\"\n",
-                        "prometheus-client = { version = \"0.25.2\", default-features = true }\n",
+                        "rand = \"0.10.4\"\n",
+                        "rand = { version = \"0.10.4\", default-features = true }\n",
                     )],
                     &[
                         ("Cargo.toml", "version = \"0.1.0\"\n", "version = \"1.4.0\"\n"),
@@ -285,16 +277,16 @@ const LAYOUTS: [Layout; 4] = [
                 command: "sync",
                 edits: [
                     &[
-                        ("Cargo.toml", "rustls = {", "ring = \"0.17\"\nrustls = {"),
-                        ("Cargo.lock", " \"prometheus-client\",\n", " \"prometheus-client\",\n \"ring\",\n"),
+                        ("Cargo.toml", "\nrustls = {", "\nring = \"0.17\"\nrustls = {"),
+                        ("Cargo.lock", " \"rand 0.10.4\",\n", " \"rand 0.10.4\",\n \"ring\",\n"),
                     ],
-                    &[("Cargo.toml", "rustls = {", "# No OpenSSL.\nrustls = {")],
-                    &[("Cargo.toml", "rustls = { version = \"0.23.46\"", "rustls = { version = \"0.23\"")],
+                    &[("Cargo.toml", "\nrustls = {", "\n# No OpenSSL.\nrustls = {")],
+                    &[("Cargo.toml", "\nrustls = { version = \"0.23.46\"", "\nrustls = { version = \"0.23\"")],
                     &[
                         (
                             "Cargo.toml",
-                            "rustls = { version = \"0.23.46\", default-features = false, features = [\"ring\", \"std\", \"tls12\"] }\n",
-                            "",
+                            "\nrustls = { version = \"0.23.46\", default-features = false, features = [\"ring\", \"std\", \"tls12\"] }\n",
+                            "\n",
                         ),
                         (
                             "Cargo.toml",
@@ -306,8 +298,8 @@ const LAYOUTS: [Layout; 4] = [
                         ("Cargo.toml", "secrecy = { version = \"0.10.3\", features = [\"serde\"] }\n", ""),
                         (
                             "Cargo.toml",
-                            "rustls = {",
-                            "secrecy = { version = \"0.10.3\", features = [\"serde\"] }\nrustls = {",
+                            "\nrustls = {",
+                            "\nsecrecy = { version = \"0.10.3\", features = [\"serde\"] }\nrustls = {",
                         ),
                     ],
                     &[(
