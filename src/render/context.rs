@@ -148,6 +148,8 @@ fn spec_facts(spec: &Spec) -> Facts {
     };
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
+        ("tls", spec.features.tls),
+        ("jwt", spec.features.jwt),
         ("ci_github", spec.features.ci == Ci::Github),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),

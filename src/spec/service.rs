@@ -137,12 +137,16 @@ pub enum Ci {
 pub struct Features {
     /// A bounded pool of workers for jobs off the request path. Default: true.
     pub worker_pool: bool,
+    /// TLS on the traffic listener: certificate and key from files. Default: false.
+    pub tls: bool,
+    /// Routes ask for a JSON Web Token. Default: false.
+    pub jwt: bool,
     /// Default: `github`.
     pub ci: Ci,
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, ci: Ci::Github }
+        Self { worker_pool: true, tls: false, jwt: false, ci: Ci::Github }
     }
 }
