@@ -167,6 +167,31 @@ fn a_changed_entity_makes_changesets() {
         ("{ type: text }", "{ type: text }, y: { type: integer, required: true, backfill: 7 }", "default 7"),
         ("{ type: text }", "{ type: text }, y: { type: integer, backfill: seven }", "is no value of this field"),
         ("{ type: text }, y: { type: date }", "{ type: text }", "drop column y"),
+        ("{ type: text }", "{ type: text, index: true }", "create index bs_x_idx on bs (x, id)"),
+        ("{ type: text, index: true }", "{ type: text }", "drop index bs_x_idx"),
+        ("{ type: text, index: true }", "{ type: text, unique: true }", "drop index bs_x_idx"),
+        ("{ type: text }", "{ type: text, min_length: 2 }", "check (char_length(x) >= 2)"),
+        ("{ type: text }", "{ type: text, pattern: '[a-z]+' }", "check (x ~ '^(?:[a-z]+)$')"),
+        ("{ type: integer, min: 0 }", "{ type: integer, min: 0, max: 9 }", "check (x >= 0 and x <= 9)"),
+        ("{ type: integer, max: 9 }", "{ type: integer }", "drop constraint bs_x_check"),
+        ("{ type: decimal, scale: 2 }", "{ type: decimal, scale: 2, min: '-0.5' }", "check (x >= -0.50)"),
+        ("{ type: decimal, scale: 2 }", "{ type: decimal, scale: 2, min: 0.5 }", "write it as a string"),
+        ("{ type: decimal, scale: 2 }", "{ type: decimal, scale: 2, max: '0.005' }", "is no value of this field"),
+        ("{ type: smallint }", "{ type: smallint, max: 40000 }", "is no value of this field"),
+        ("{ type: integer }", "{ type: integer, min: 2, max: 1 }", "`min` is more than `max`"),
+        ("{ type: text }", "{ type: text, min: 1 }", "does not apply"),
+        ("{ type: text }", "{ type: text, pattern: 'a.*' }", "not the same everywhere"),
+        ("{ type: text, length: 2 }", "{ type: text, length: 2, pattern: '[a-z]{3}' }", "no text of at most"),
+        ("{ type: text, length: 2 }", "{ type: text, length: 2, min_length: 3 }", "is more than `length`"),
+        ("{ type: json }", "{ type: json, index: true }", "does not apply"),
+        ("{ type: text, unique: true }", "{ type: text, unique: true, index: true }", "has an index already"),
+        ("{ type: text }", "{ type: text }, after: { type: date, index: true }", "is a parameter of their pages"),
+        (
+            "{ type: text }",
+            "{ type: text }, y: { type: text, pattern: 'a+', backfill: b }",
+            "is no value of this field",
+        ),
+        ("{ type: text }", "{ type: text }, y: { type: integer, min: 5, backfill: 4 }", "is no value of this field"),
     ] {
         let spec = format!(
             "version: 1\nservice: {{ name: s }}\nentities:\n  b: {{ fields: {{ x: {wanted} }} }}\nchangesets:\n  \
@@ -183,4 +208,14 @@ fn a_changed_entity_makes_changesets() {
         };
         assert!(said.contains(outcome), "{there} -> {wanted}:\n{said}");
     }
+}
+
+#[test]
+fn sections_are_written_in_their_order() {
+    use appgen::spec::{SECTIONS, Spec, SpecDocument};
+    let document = SpecDocument::parse("on", &support::case_text("on")).unwrap();
+    let yaml = Spec::resolve(document).unwrap().to_yaml();
+    let keys = yaml.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    let keys: Vec<_> = keys.filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(keys, SECTIONS);
 }

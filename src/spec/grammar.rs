@@ -20,7 +20,7 @@ const TYPES: &[(FieldType, &[&str])] = &[
 ];
 
 /// Reads `name:type`, where the type may have arguments in parentheses, followed by `!` (required), `?` (may be null,
-/// the default) and `^` (unique).
+/// the default), `^` (unique) and `+` (indexed: lists can be filtered by it).
 ///
 /// # Errors
 /// What is wrong with it, with the whole of it.
@@ -34,7 +34,7 @@ pub fn parse_field(text: &str) -> Result<(SqlName, Field), String> {
         Err(error) => return refuse(error.to_string()),
     };
     let kind = kind.trim();
-    let bare = kind.trim_end_matches(['!', '?', '^']);
+    let bare = kind.trim_end_matches(['!', '?', '^', '+']);
     let flags = &kind[bare.len()..];
     if flags.contains('!') && flags.contains('?') {
         return refuse("`!` (required) and `?` (may be null) exclude each other".to_owned());
@@ -56,7 +56,12 @@ pub fn parse_field(text: &str) -> Result<(SqlName, Field), String> {
             }
         });
     };
-    let mut field = Field { required: flags.contains('!'), unique: flags.contains('^'), ..Field::new(*kind) };
+    let mut field = Field {
+        required: flags.contains('!'),
+        unique: flags.contains('^'),
+        index: flags.contains('+'),
+        ..Field::new(*kind)
+    };
     let number = |text: &str| text.parse::<u32>().map_err(|_| format!("`{}` is no number", text.escape_debug()));
     let outcome = match (kind, arguments.as_slice()) {
         (FieldType::Text, [length]) => number(length).map(|length| field.length = Some(length)),
@@ -84,5 +89,48 @@ pub fn parse_field(text: &str) -> Result<(SqlName, Field), String> {
     match outcome {
         Ok(()) => Ok((name, field)),
         Err(reason) => refuse(reason),
+    }
+}
+
+/// The short form of a field, without its name.
+pub fn show_field(field: &Field) -> String {
+    let word = TYPES.iter().find(|(kind, _)| *kind == field.kind).map_or("", |(_, names)| names[0]);
+    let number = |number: Option<u32>| number.map(|number| number.to_string());
+    let arguments = match field.kind {
+        FieldType::Enum => field.values.clone(),
+        FieldType::Ref => field.to.iter().map(ToString::to_string).collect(),
+        _ => [number(field.length), number(field.precision), number(field.scale)].into_iter().flatten().collect(),
+    };
+    let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(",")) };
+    let required = if field.required { "!" } else { "" };
+    let unique = if field.unique { "^" } else { "" };
+    format!("{word}{arguments}{required}{unique}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        for text in [
+            "text",
+            "text(3)!^",
+            "smallint!",
+            "integer",
+            "bigint^",
+            "boolean",
+            "date!",
+            "timestamp",
+            "uuid^",
+            "json",
+            "decimal(12,6)!",
+            "decimal(4)",
+            "enum(open,closed)!",
+            "ref(country)",
+        ] {
+            let (_, field) = parse_field(&format!("a:{text}")).unwrap();
+            assert_eq!(show_field(&field), text);
+        }
     }
 }
