@@ -235,11 +235,11 @@ fn what_is_deleted_stays_deleted_or_is_drift() {
     assert!(repo.run("status").succeeds().out.contains("deleted  Makefile"));
     repo.run("add-env staging").succeeds();
     assert!(!repo.root().join("Makefile").exists());
-    fs::remove_file(repo.root().join("src/db.rs")).unwrap();
+    fs::remove_file(repo.root().join("src/db/mod.rs")).unwrap();
     let check = repo.run("check");
     assert_eq!(check.code, 3);
-    assert!(check.out.contains("src/db.rs is missing\n  appgen restore src/db.rs"), "{}", check.out);
-    repo.run("restore src/db.rs").succeeds();
+    assert!(check.out.contains("src/db/mod.rs is missing\n  appgen restore src/db/mod.rs"), "{}", check.out);
+    repo.run("restore src/db/mod.rs").succeeds();
     repo.run("check").succeeds();
 }
 

@@ -26,7 +26,7 @@ const CHANGING: &[&str] = &[
     "sync",
     "upgrade",
     "resolve",
-    "restore src/db.rs",
+    "restore src/db/mod.rs",
     "undo",
 ];
 
@@ -64,7 +64,7 @@ impl Repo {
         let repo = Self::made_in(place, &["--no-git"]);
         repo.run("add-handler last").succeeds();
         repo.edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n");
-        repo.edit("src/db.rs", "\n", "\n// ours\n");
+        repo.edit("src/db/mod.rs", "\n", "\n// ours\n");
         repo
     }
 
@@ -200,7 +200,7 @@ fn a_full_disk_stops_a_change_before_it_begins() {
     let before = repo.files();
     for leave in [0, 4, 16] {
         let filler = fill(repo.place.path(), leave);
-        for line in ["add-entity invoice number:text(20)!", "remove-env test", "sync", "restore src/db.rs"] {
+        for line in ["add-entity invoice number:text(20)!", "remove-env test", "sync", "restore src/db/mod.rs"] {
             let run = repo.run(line);
             assert_said(&run, 1, &["No space left", "nothing was changed", "make room"], line);
             assert_same(&before, &repo.files(), line);
@@ -798,7 +798,7 @@ fn no_git_is_no_hindrance() {
             match *line {
                 "undo" => drop(without_git("add-handler ping").succeeds()),
                 "sync" => repo.edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n"),
-                "restore src/db.rs" => repo.edit("src/db.rs", "\n", "\n// ours\n"),
+                "restore src/db/mod.rs" => repo.edit("src/db/mod.rs", "\n", "\n// ours\n"),
                 _ => {}
             }
             without_git(line).succeeds();

@@ -75,10 +75,10 @@ const SCENARIOS: &[Scenario] = &[
     (
         "restore",
         |repo| {
-            repo.remove("src/db.rs");
+            repo.remove("src/db/mod.rs");
             repo.write("README.md", "mine\n");
         },
-        "restore src/db.rs README.md",
+        "restore src/db/mod.rs README.md",
     ),
     ("dry_run", untouched, "add-migration fill-names --dry-run --diff"),
     ("uncommitted", |repo| repo.edit("README.md", "\n", "\nOurs.\n"), "add-env staging"),
@@ -144,7 +144,7 @@ fn every_drift(repo: &Repo) {
     repo.edit("src/handlers/registry.rs", "use ", "// mine\nuse ");
     repo.edit(CHANGESET, "varchar(200)", "varchar(201)");
     repo.remove("db/changelog/changes/0002-create-currencies.sql");
-    repo.remove("src/db.rs");
+    repo.remove("src/db/mod.rs");
     repo.edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n");
     repo.write(".appgen/txn/staged/manifest.json", "{}\n");
 }
@@ -225,7 +225,7 @@ fn for_a_pull_request() {
 #[test]
 fn colours_are_for_terminals_and_for_those_who_ask() {
     let repo = Repo::examples(&["--no-git"]);
-    repo.remove("src/db.rs");
+    repo.remove("src/db/mod.rs");
     let escapes = |variables: &[(&str, &str)], line: &str| {
         let mut command = support::appgen(&repo.root());
         let output = command.envs(variables.iter().copied()).args(line.split(' ')).output().unwrap();
@@ -300,12 +300,12 @@ fn the_workflow_says_in_a_pull_request_what_is_wrong() {
     let (run, summary) = step();
     run.succeeds();
     assert_eq!(summary, "### appgen check: the repository is what appgen.yaml says\n");
-    repo.remove("src/db.rs");
+    repo.remove("src/db/mod.rs");
     repo.edit("src/handlers/registry.rs", "use ", "// mine\nuse ");
     let (run, summary) = step();
     assert_eq!(run.code, 3, "{}", run.err);
     assert_eq!(run.out.matches("::error title=appgen,file=src/").count(), 2, "{}", run.out);
-    assert!(summary.contains("| `src/db.rs` | is missing | `appgen restore src/db.rs` |\n"), "{summary}");
+    assert!(summary.contains("| `src/db/mod.rs` | is missing | `appgen restore src/db/mod.rs` |\n"), "{summary}");
     // What keeps it from looking is an error too.
     repo.remove("appgen.lock");
     let (run, summary) = step();

@@ -178,11 +178,11 @@ fn what_is_removed_is_shown_and_confirmed() {
 fn files_to_restore_are_chosen_among_those_that_differ() {
     let place = repository();
     let root = place.path().join("a");
-    fs::remove_file(root.join("src/db.rs")).unwrap();
+    fs::remove_file(root.join("src/db/mod.rs")).unwrap();
     fs::write(root.join("README.md"), "mine\n").unwrap();
     // The first is the README; the second is chosen.
     let chosen = [DOWN, " ", ENTER].concat();
-    let script = [("README.md (edited", ""), ("src/db.rs (missing)", &chosen[..]), ("1 created", "")];
+    let script = [("README.md (edited", ""), ("src/db/mod.rs (missing)", &chosen[..]), ("1 created", "")];
     run(&place, "restore", &script);
     assert_eq!(fs::read_to_string(root.join("README.md")).unwrap(), "mine\n");
 }

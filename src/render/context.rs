@@ -152,6 +152,8 @@ fn spec_facts(spec: &Spec) -> Facts {
     let example = |example| spec.handlers.values().any(|handler| handler.example == Some(example));
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
+        ("tls", spec.features.tls),
+        ("jwt", spec.features.jwt),
         ("http_client", spec.features.http_client),
         ("ci_github", spec.features.ci == Ci::Github),
         ("appgen_source", spec.features.appgen_source.is_some()),

@@ -137,6 +137,10 @@ pub enum Ci {
 pub struct Features {
     /// A bounded pool of workers for jobs off the request path. Default: true.
     pub worker_pool: bool,
+    /// TLS on the traffic listener: certificate and key from files. Default: false.
+    pub tls: bool,
+    /// Routes ask for a JSON Web Token. Default: false.
+    pub jwt: bool,
     /// A client for calls of other services: pooled, with time limits and retries. Default: true.
     pub http_client: bool,
     /// Default: `github`.
@@ -148,7 +152,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, http_client: true, ci: Ci::Github, appgen_source: None }
+        Self { worker_pool: true, tls: false, jwt: false, http_client: true, ci: Ci::Github, appgen_source: None }
     }
 }
 
