@@ -153,6 +153,7 @@ fn spec_facts(spec: &Spec) -> Facts {
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
         ("http_client", spec.features.http_client),
+        ("monitoring", spec.features.monitoring),
         ("ci_github", spec.features.ci == Ci::Github),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),

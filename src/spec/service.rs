@@ -139,6 +139,8 @@ pub struct Features {
     pub worker_pool: bool,
     /// A client for calls of other services: pooled, with time limits and retries. Default: true.
     pub http_client: bool,
+    /// A PodMonitor and alert rules for the Prometheus operator, and a dashboard for Grafana. Default: false.
+    pub monitoring: bool,
     /// Default: `github`.
     pub ci: Ci,
     /// Where the continuous integration installs appgen from, to run `appgen check`. Without it there is no such job.
@@ -148,7 +150,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, http_client: true, ci: Ci::Github, appgen_source: None }
+        Self { worker_pool: true, http_client: true, monitoring: false, ci: Ci::Github, appgen_source: None }
     }
 }
 
