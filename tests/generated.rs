@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use support::generated::{cargo, is_asked_for, one_at_a_time, prove, target};
+use support::monitoring::{expressions, unknown_samples};
 use support::postgres::{Postgres, http, liquibase, within};
 use support::{Place, Repo};
 
@@ -132,6 +133,9 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     let place = Place::new();
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     let root = place.path().join("my-service");
+    let spec = fs::read_to_string(root.join("appgen.yaml")).unwrap();
+    fs::write(root.join("appgen.yaml"), spec.replace("monitoring: false", "monitoring: true")).unwrap();
+    support::succeed(support::appgen(&root).arg("sync"));
     one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
     postgres.sql("postgres", "create database my_service");
     let service = Service::start(&root, &postgres);
@@ -162,6 +166,7 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     assert_eq!(call("POST", "/api/v1/factorials", "", r#"{"numbers":[3,3],"background":true}"#).0, 202);
     assert_eq!(call("GET", "/api/v1/quotes/ACME", "", "").0, 502);
     strict_readers_accept_the_metrics_of(&service);
+    alerts_and_panels_read_what_is_there(&root, &service);
 
     // A newer schema than the binary knows does not make it unready.
     postgres.sql("my_service", "insert into databasechangelog select 'x', author, 'changes/9999-x.sql', dateexecuted, orderexecuted, exectype, md5sum, description, comments, tag, liquibase, contexts, labels, deployment_id from databasechangelog limit 1");
@@ -234,6 +239,15 @@ print('\\n'.join(family.name for family in parse(sys.stdin.read())))";
             assert!(families.lines().any(|shown| shown == family), "{family} in {families}");
         }
     }
+}
+
+/// Every sample that an alert or a panel reads is in the scrape of a service that has been used; another is found.
+fn alerts_and_panels_read_what_is_there(root: &Path, service: &Service) {
+    let mut expressions = expressions(root);
+    let (_, _, scrape) = http(service.admin, "GET", "/metrics", "", "").unwrap();
+    assert_eq!(unknown_samples(&expressions, &scrape), [].into(), "{scrape}");
+    expressions.push("rate(my_service_http_request_total[5m])".to_owned());
+    assert_eq!(unknown_samples(&expressions, &scrape), ["my_service_http_request_total".to_owned()].into());
 }
 
 /// Runs a command with this standard input: whether it succeeded, and all that it said.

@@ -155,6 +155,7 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("tls", spec.features.tls),
         ("jwt", spec.features.jwt),
         ("http_client", spec.features.http_client),
+        ("monitoring", spec.features.monitoring),
         ("ci_github", spec.features.ci == Ci::Github),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),

@@ -143,6 +143,8 @@ pub struct Features {
     pub jwt: bool,
     /// A client for calls of other services: pooled, with time limits and retries. Default: true.
     pub http_client: bool,
+    /// A PodMonitor and alert rules for the Prometheus operator, and a dashboard for Grafana. Default: false.
+    pub monitoring: bool,
     /// Default: `github`.
     pub ci: Ci,
     /// Where the continuous integration installs appgen from, to run `appgen check`. Without it there is no such job.
@@ -152,7 +154,15 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, tls: false, jwt: false, http_client: true, ci: Ci::Github, appgen_source: None }
+        Self {
+            worker_pool: true,
+            tls: false,
+            jwt: false,
+            http_client: true,
+            monitoring: false,
+            ci: Ci::Github,
+            appgen_source: None,
+        }
     }
 }
 

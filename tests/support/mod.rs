@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 pub mod deployment;
 pub mod generated;
+pub mod monitoring;
 pub mod postgres;
 pub mod repository;
 

@@ -1,0 +1,123 @@
+//! Alerts, their tests, the runbook that they lead to, and the room for log files. Budget: 10 seconds.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::Repo;
+use support::monitoring::{RULES, alerts, samples_in};
+
+fn read(root: &Path, path: &str) -> String {
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+fn edit(root: &Path, path: &str, from: &str, to: &str) {
+    let text = read(root, path);
+    assert!(text.contains(from), "{from} in {path}");
+    fs::write(root.join(path), text.replace(from, to)).unwrap();
+}
+
+/// A case without the pool and the client, but with monitoring.
+fn without_parts() -> (support::Place, std::path::PathBuf) {
+    let place = support::Place::new();
+    let spec = support::case_text("off").replace("monitoring: false", "monitoring: true");
+    place.new_from(spec.as_bytes()).succeeds();
+    let root = place.path().join("switched-off");
+    (place, root)
+}
+
+#[test]
+fn every_alert_fires_and_does_not_fire() {
+    if support::tool("promtool", "the alerts").is_none() {
+        return;
+    }
+    let script = |root: &Path| Command::new(root.join("deploy/scripts/alerts-verify")).output().unwrap();
+    let (repo, (_place, small)) = (Repo::new("on"), without_parts());
+    for root in [&repo.root(), &small] {
+        let output = script(root);
+        assert!(output.status.success(), "{output:?}");
+        let tests = read(root, "deploy/observability/alerts.test.yaml");
+        for alert in alerts(root) {
+            let name = alert["alert"].as_str().unwrap();
+            let checks = tests.matches(&format!("alertname: {name}\n")).count();
+            assert!(checks >= 2, "{name} is tested {checks} times");
+        }
+    }
+    // Limits that are not the tested ones, on either side.
+    for (from, to) in [("> 0.05", "> 0.5"), ("> 900", "> 800"), ("> 0.9", "> 0.5"), ("unless", "and")] {
+        let repo = Repo::new("on");
+        edit(&repo.root(), RULES, from, to);
+        assert!(!script(&repo.root()).status.success(), "{from} changed to {to}");
+    }
+}
+
+/// Links that lead nowhere.
+fn broken_links(root: &Path) -> Vec<String> {
+    let runbook = read(root, "docs/runbook.md");
+    let anchors: Vec<_> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(|heading| format!("docs/runbook.md#{}", heading.to_lowercase().replace(' ', "-")))
+        .collect();
+    let urls = alerts(root).into_iter().map(|alert| alert["annotations"]["runbook_url"].as_str().unwrap().to_owned());
+    let own = runbook.split("](#").skip(1).map(|rest| format!("docs/runbook.md#{}", rest.split(')').next().unwrap()));
+    urls.chain(own).filter(|url| !anchors.contains(url)).collect()
+}
+
+#[test]
+fn every_alert_leads_to_a_section_of_the_runbook() {
+    let (repo, (_place, small)) = (Repo::new("on"), without_parts());
+    assert_eq!((alerts(&repo.root()).len(), alerts(&small).len()), (7, 6));
+    for root in [&repo.root(), &small] {
+        assert_eq!(broken_links(root), [""; 0]);
+    }
+    edit(&repo.root(), "docs/runbook.md", "## OrdersLatency", "## Slow");
+    assert_eq!(broken_links(&repo.root()), ["docs/runbook.md#orderslatency"]);
+}
+
+#[test]
+fn a_queue_is_full_near_the_configured_length() {
+    let repo = Repo::new("on");
+    let config: Value = serde_saphyr::from_str(&read(&repo.root(), "config/base.yaml")).unwrap();
+    let limit = config["worker_pool"]["queue"].as_u64().unwrap() * 9 / 10;
+    let alerts = alerts(&repo.root());
+    let alert = alerts.iter().find(|alert| alert["alert"] == "OrdersQueueFull").unwrap();
+    assert!(alert["expr"].as_str().unwrap().trim().ends_with(&format!("> {limit}")), "{alert}");
+}
+
+#[test]
+fn the_samples_of_an_expression_are_found() {
+    let found = samples_in(
+        r#"sum by (a, le) (rate(b_total{c=~"5..", d="e"}[5m])) / on () f > 0.9 and on (g) last_over_time(h[1h]) offset 1h"#,
+    );
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["b_total", "f", "h"]);
+    let missing = support::monitoring::unknown_samples(&["a + sum(b)".to_owned()], "# TYPE b gauge\na{x=\"b\"} 1\n");
+    assert_eq!(missing.into_iter().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn log_files_have_room() {
+    let repo = Repo::new("on");
+    let parse = |path: &str| -> Value { serde_saphyr::from_str(&read(&repo.root(), path)).unwrap() };
+    let (config, deployment) = (parse("config/base.yaml"), parse("deploy/kustomize/base/deployment.yaml"));
+    let file = &config["logging"]["sinks"]["file"];
+    let mebibytes = |value: &Value| -> u64 {
+        let text = value.as_str().unwrap();
+        text.trim_end_matches('B').strip_suffix("Mi").unwrap().parse().unwrap()
+    };
+    let size = mebibytes(&file["max_size"]);
+    // One that is written, one that is being compressed, and the old ones; lines of JSON shrink to a tenth.
+    let needed = 2 * size + file["max_files"].as_u64().unwrap() * size / 4;
+    let pod = &deployment["spec"]["template"]["spec"];
+    let named = |list: &Value| list.as_array().unwrap().iter().find(|item| item["name"] == "log").unwrap().clone();
+    assert!(mebibytes(&named(&pod["volumes"])["emptyDir"]["sizeLimit"]) > needed, "{needed} MiB");
+    for container in [&pod["containers"][0], &pod["initContainers"][0]] {
+        let directory = named(&container["volumeMounts"])["mountPath"].as_str().unwrap().to_owned();
+        assert_eq!(directory, "/var/log/orders");
+        assert!(file["path"].as_str().unwrap().starts_with(&format!("{directory}/")));
+    }
+}
