@@ -25,7 +25,7 @@ case "$*" in
     *'get deployment'*image*) echo registry.example:5000/a:1.2.3 ;;
     'get customresourcedefinition/httproutes'*) ;;
     'get customresourcedefinition/'*) exit 1 ;;
-    *'get pod'*) printf 'pod/%s\n' ${PODS-one two} ;;
+    *'get pod'*) for pod in ${PODS-one two}; do echo "pod/$pod"; done ;;
     *'get deployment,'*'--output name') printf '%s\n' ${OBJECTS-deployment.apps/a secret/a-db} ;;
     *port-forward*) echo "Forwarding from 127.0.0.1:${PORT:-1} -> 9090" && exec sleep "${FORWARD:-0}" ;;
 esac
