@@ -1,0 +1,293 @@
+//! The scripts of a generated repository, against a kubectl and a docker that write down how they were called.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::Run;
+use support::repository::Repo;
+
+/// Each call is a line; what `apply -f -` reads comes after it. Objects are those of two environments in one namespace.
+const KUBECTL: &str = r#"#!/usr/bin/env bash
+[[ $1 != kustomize ]] || exec "$REAL_KUBECTL" "$@"
+echo "kubectl $*" >>"$CALLS"
+case "$*" in
+    *'apply -f -'*) cat >>"$CALLS" ;;
+    'config current-context') echo here ;;
+    *status.conditions*) echo "${JOB:-Complete}" ;;
+    *status.active*) echo "${ACTIVE:-}" ;;
+    *'get deployment'*image*) echo registry.example:5000/a:1.2.3 ;;
+    'get customresourcedefinition/httproutes'*) ;;
+    'get customresourcedefinition/'*) exit 1 ;;
+    *'get pod'*) for pod in ${PODS-one two}; do echo "pod/$pod"; done ;;
+    *'get deployment,'*'--output name') printf '%s\n' ${OBJECTS-deployment.apps/a secret/a-db} ;;
+    *port-forward*) echo "Forwarding from 127.0.0.1:${PORT:-1} -> 9090" && exec sleep "${FORWARD:-0}" ;;
+esac
+"#;
+
+const DOCKER: &str = "#!/bin/sh\necho \"docker $*\" >>\"$CALLS\"\n";
+
+struct Scripts {
+    repo: Repo,
+}
+
+impl Scripts {
+    fn new(what: &str) -> Option<Self> {
+        support::tool("kubectl", what)?;
+        let repo = Repo::new();
+        for (name, text) in [("kubectl", KUBECTL), ("docker", DOCKER)] {
+            let file = repo.place.path().join("bin").join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Some(Self { repo })
+    }
+
+    /// From a directory that is not the repository's.
+    fn command(&self, line: &str) -> Command {
+        let (script, arguments) = line.split_once(' ').unwrap_or((line, ""));
+        let place = self.repo.place.path();
+        let mut command = Command::new(self.repo.root().join("deploy/scripts").join(script));
+        let path = std::env::var("PATH").unwrap();
+        command
+            .args(arguments.split_whitespace())
+            .env("PATH", format!("{}:{path}", place.join("bin").display()))
+            .env("REAL_KUBECTL", support::tool("kubectl", "").unwrap())
+            .env("CALLS", place.join("calls"))
+            .current_dir(place)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// How it ended, and what was called.
+    fn run(&self, command: &mut Command) -> (Run, String) {
+        let calls = self.repo.place.path().join("calls");
+        let _ = fs::remove_file(&calls);
+        let run = Run::of(&command.output().unwrap(), self.repo.place.path());
+        (run, fs::read_to_string(calls).unwrap_or_default())
+    }
+
+    #[track_caller]
+    fn calls(&self, line: &str) -> String {
+        let (run, calls) = self.run(&mut self.command(line));
+        run.succeeds();
+        calls
+    }
+
+    /// Types an answer.
+    fn answered(&self, line: &str, answer: &str) -> (Run, String) {
+        let input = self.repo.place.path().join("answer");
+        fs::write(&input, answer).unwrap();
+        self.run(self.command(line).stdin(fs::File::open(input).unwrap()))
+    }
+}
+
+fn names(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join("deploy/scripts")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "lib.bash");
+    names.sort();
+    names
+}
+
+#[test]
+fn every_script_helps_and_refuses_what_it_does_not_know() {
+    let Some(scripts) = Scripts::new("the scripts") else { return };
+    let names = names(&scripts.repo.root());
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let (run, calls) = scripts.run(&mut scripts.command(&format!("{name} --help")));
+        assert!(run.succeeds().out.contains(&format!("usage: deploy/scripts/{name}")), "{name}");
+        assert_eq!(calls, "", "{name}");
+        let mode = fs::metadata(scripts.repo.root().join("deploy/scripts").join(&name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "{name}");
+    }
+    for line in ["deploy", "delete", "loglevel dev loud", "rollback dev a;b", "down --all", "migrate dev --force"] {
+        let (run, calls) = scripts.run(&mut scripts.command(line));
+        assert_eq!((run.code, calls.as_str()), (2, ""), "{line}: {}", run.err);
+    }
+    for line in ["deploy nowhere", "delete ../dev", "status nowhere", "secrets-init nowhere"] {
+        let (run, calls) = scripts.run(&mut scripts.command(line));
+        assert_eq!((run.code, calls.as_str()), (1, ""), "{line}");
+        assert!(run.err.contains("there is no environment `"), "{}", run.err);
+    }
+}
+
+#[test]
+fn a_deployment_migrates_before_it_rolls_out_and_keeps_its_log() {
+    let Some(scripts) = Scripts::new("deploy") else { return };
+    scripts.calls("secrets-init dev");
+    let calls = scripts.calls("deploy dev 1.4.0");
+    let at = |what: &str| calls.find(what).unwrap_or_else(|| panic!("{what} in\n{calls}"));
+    let order = [
+        at("delete job a-migrate-1-4-0 --ignore-not-found"),
+        at("apply -f deploy/out/dev/manifests.yaml -l app.kubernetes.io/component!=api"),
+        at("get job a-migrate-1-4-0 -o jsonpath={.status.conditions"),
+        at("apply -f deploy/out/dev/manifests.yaml\n"),
+        at("--namespace a-dev rollout status deployment/a"),
+    ];
+    assert!(order.is_sorted(), "{calls}");
+    let log = scripts.repo.read("deploy/out/dev/deploy.log");
+    assert!(log.contains("deploy dev (a-dev) on here\nrelease: 1.4.0\n"), "{log}");
+    assert!(scripts.repo.read(".gitignore").contains("/deploy/out/"));
+
+    let (run, calls) = scripts.run(scripts.command("deploy dev 1.4.0").env("JOB", "Failed"));
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("the service was left as it was"), "{}", run.out);
+    assert!(!calls.contains("rollout"), "{calls}");
+    let (_, calls) = scripts.run(scripts.command("deploy dev 1.4.0").env("ACTIVE", "1"));
+    assert!(!calls.contains("delete job"), "a running Job is left alone: {calls}");
+}
+
+#[test]
+fn a_baseline_and_a_rollback_run_as_jobs_of_their_own() {
+    let Some(scripts) = Scripts::new("migrate and rollback") else { return };
+    scripts.calls("secrets-init dev");
+    let calls = scripts.calls("migrate dev --baseline 1.4.0");
+    let (objects, job) = calls.split_once("kubectl --namespace a-dev apply -f -\n").unwrap();
+    assert!(objects.contains("\nkind: NetworkPolicy\n") && !objects.contains("\nkind: Job\n"), "{objects}");
+    assert!(job.contains("\n  name: a-migrate-manual\n") && job.contains("args: [\"baseline\"]\n"), "{job}");
+    assert!(job.contains("image: a-liquibase:1.4.0\n"), "{job}");
+    assert!(!job.contains("- update\n") && job.matches("\nkind: ").count() == 1, "{job}");
+    assert!(!calls.contains("rollout"));
+
+    let calls = scripts.calls("rollback dev --yes 1.0.0");
+    assert!(calls.contains("args: [\"rollback\", \"1.0.0\"]\n"), "{calls}");
+    assert!(calls.contains("image: a-liquibase:1.2.3\n"), "the running release knows what to take back: {calls}");
+    assert!(!calls.contains("\nkind: NetworkPolicy\n"), "{calls}");
+    let (run, calls) = scripts.answered("rollback dev", "no\n");
+    assert_eq!(run.code, 1);
+    assert!(!calls.contains("apply"), "{calls}");
+    let (run, _) = scripts.run(scripts.command("rollback dev --yes").env("ACTIVE", "1"));
+    assert!(run.out.contains("a-migrate-manual is still running"), "{}", run.out);
+}
+
+#[test]
+fn delete_asks_and_names_its_environment_in_every_call() {
+    let Some(scripts) = Scripts::new("delete") else { return };
+    for answer in ["", "y\n", "prod\n"] {
+        let (run, calls) = scripts.answered("delete dev", answer);
+        assert_eq!(run.code, 1, "{answer}");
+        assert!(run.out.contains("secret/a-db") && !calls.contains("delete"), "{calls}");
+    }
+    let (run, calls) = scripts.answered("delete dev", "dev\n");
+    run.succeeds();
+    let deletions: Vec<_> = calls.lines().filter(|line| line.contains(" delete ")).collect();
+    let [deletion] = deletions[..] else { panic!("{calls}") };
+    assert!(deletion.starts_with("kubectl --namespace a-dev delete deployment,"), "{deletion}");
+    let selector = "--selector app.kubernetes.io/instance=a-dev";
+    assert!(deletion.ends_with(selector), "{deletion}");
+    assert!(deletion.contains(",httproutes.") && !deletion.contains("externalsecrets"), "{deletion}");
+    assert!(!deletion.contains("namespace,") && !deletion.contains("--all"), "{deletion}");
+
+    let (_, calls) = scripts.run(scripts.command("delete dev --yes").env("OBJECTS", ""));
+    assert!(!calls.contains(" delete "), "{calls}");
+}
+
+/// What is labelled is what `delete` finds.
+#[test]
+fn every_object_carries_the_label_that_delete_selects() {
+    let Some(kubectl) = support::tool("kubectl", "the labels") else { return };
+    let repo = support::Repo::new("on");
+    for (environment, text) in support::deployment::rendered(&kubectl, &repo.root()) {
+        for manifest in support::deployment::manifests(&text) {
+            let labels = &manifest["metadata"]["labels"];
+            let what = format!("{environment} {} {}", manifest["kind"], manifest["metadata"]["name"]);
+            assert_eq!(labels["app.kubernetes.io/instance"], format!("orders-{environment}"), "{what}");
+            for claim in manifest["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {
+                let label = &claim["metadata"]["labels"]["app.kubernetes.io/instance"];
+                assert_eq!(*label, format!("orders-{environment}"), "{what}: the data is deleted with the rest");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_level_reaches_every_pod_and_the_token_is_no_argument() {
+    let Some(scripts) = Scripts::new("loglevel") else { return };
+    if support::tool("curl", "loglevel").is_none() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = std::thread::spawn(move || -> Vec<String> {
+        let answer = |status: &str| {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                reader.read_line(&mut head).unwrap();
+            }
+            let mut body = vec![0; "{\"level\": \"debug\"}".len()];
+            reader.read_exact(&mut body).unwrap();
+            write!(reader.get_mut(), "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            head.to_ascii_lowercase() + &String::from_utf8(body).unwrap()
+        };
+        ["200 OK", "200 OK", "200 OK", "403 Forbidden"].map(answer).to_vec()
+    });
+    let mut command = scripts.command("loglevel dev debug");
+    command.env("PORT", port.to_string()).env("FORWARD", "60").env("ADMIN_TOKEN", "t0ken");
+    let (run, calls) = scripts.run(&mut command);
+    assert_eq!(run.succeeds().out, "pod/one: debug\npod/two: debug\n");
+    assert!(calls.contains("port-forward pod/one :9090") && calls.contains("port-forward pod/two :9090"), "{calls}");
+    assert!(!calls.contains("t0ken"), "{calls}");
+    let (run, _) =
+        scripts.run(scripts.command("loglevel dev debug").env("PORT", port.to_string()).env("FORWARD", "60"));
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(run.err.contains("1 pods were not changed"), "{}", run.err);
+
+    let requests = served.join().unwrap();
+    for request in &requests {
+        assert!(
+            request.starts_with("post /config/logger ") && request.ends_with("{\"level\": \"debug\"}"),
+            "{request}"
+        );
+    }
+    assert!(requests[0].contains("\r\nauthorization: bearer t0ken\r\n"), "{}", requests[0]);
+    assert!(!requests[2].contains("authorization"), "{}", requests[2]);
+}
+
+#[test]
+fn the_others_call_what_they_say() {
+    let Some(scripts) = Scripts::new("the other scripts") else { return };
+    for (line, wanted) in [
+        (
+            "build 1.4.0",
+            "docker build --file deploy/docker/liquibase.Dockerfile --tag a-liquibase:1.4.0 --build-arg APP_VERSION=1.4.0",
+        ),
+        ("push 1.4.0", "docker push a:1.4.0\ndocker push a-liquibase:1.4.0\n"),
+        ("up", "docker compose --file deploy/compose/compose.yaml up --build --detach --wait\n"),
+        ("up observability api", "compose.yaml --profile observability up --build --detach --wait api\n"),
+        ("down --volumes", "compose.yaml --profile * down --remove-orphans --volumes\n"),
+        (
+            "reload --yes",
+            "compose.yaml --profile * down --volumes\ndocker compose --file deploy/compose/compose.yaml up --build",
+        ),
+        (
+            "status dev",
+            "get deployment,statefulset,job,pod,service,horizontalpodautoscaler,poddisruptionbudget --selector app.kubernetes.io/name=a,app.kubernetes.io/instance=a-dev",
+        ),
+        (
+            "logs dev migrate --since=1h",
+            "app.kubernetes.io/component=migrate --all-containers --prefix --tail=100 --max-log-requests=50 --since=1h\n",
+        ),
+        ("forward dev 18080", "--namespace a-dev port-forward pod/one 18080:8080 9090:9090\n"),
+        ("db-shell compose -c x", "compose.yaml run --rm --no-TTY psql -c x\n"),
+        ("db-shell dev -c x", "--namespace a-dev exec --stdin pod/one -- psql --username a --dbname a -c x\n"),
+    ] {
+        let calls = scripts.calls(line);
+        assert!(calls.contains(wanted), "{line}:\n{calls}");
+    }
+    assert_eq!(scripts.repo.read("deploy/compose/secrets/db_password").len(), 48);
+    let (run, _) = scripts.run(scripts.command("db-shell dev").env("PODS", ""));
+    assert!(run.err.contains("no db pod of `dev` runs in a-dev"), "{}", run.err);
+    let (run, calls) = scripts.run(&mut scripts.command("reload"));
+    assert_eq!((run.code, calls.as_str()), (1, ""));
+}
