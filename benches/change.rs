@@ -85,11 +85,11 @@ fn measure(place: &Path, new: &[&str]) {
         reset(&repository);
         let up = processor_time(|| run(&mut child("new", &repository, &["upgrade"]))).as_secs_f64();
         reset(&repository);
-        let git = processor_time(|| run(&mut git(&repository, &["merge", "--quiet", "--no-edit", "next"])));
+        let merged = processor_time(|| run(&mut git(&repository, &["merge", "--quiet", "--no-edit", "next"])));
         run(&mut git(&repository, &["reset", "--quiet", "--hard", "HEAD^1"]));
         handler.push(add.as_secs_f64() / render);
         upgrade.push(up / render);
-        merge.push(up / git.as_secs_f64());
+        merge.push(up / merged.as_secs_f64());
     }
     println!("  cpu, add-handler / rendering once: {}", summary(&mut handler));
     println!("  cpu, upgrade of {} files / rendering once: {}", CHANGED.len(), summary(&mut upgrade));
