@@ -1,6 +1,12 @@
 //! `cargo bench`: what `appgen new` costs, as ratios within one run: processor time against a program that writes and
 //! fsyncs the same files and directories from memory, and wall time with git against git's own three commands.
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "a benchmark may")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a benchmark may"
+)]
 
 mod support;
 
