@@ -236,27 +236,27 @@ const LAYOUTS: [Layout; 4] = [
                 command: "add-entity rate value:decimal(12,6)!",
                 edits: [
                     &[
-                        ("Cargo.toml", "rand = \"0.10.4\"\n", "rand = \"0.10.4\"\nquote = \"1\"\n"),
+                        ("Cargo.toml", "rlimit = \"0.11.0\"\n", "rlimit = \"0.11.0\"\nquote = \"1\"\n"),
                         ("Cargo.lock", " \"prometheus-client\",\n", " \"prometheus-client\",\n \"quote\",\n"),
                     ],
-                    &[("Cargo.toml", "rand = \"0.10.4\"\n", "rand = \"0.10.4\"\n# No OpenSSL.\n")],
-                    &[("Cargo.toml", "rand = \"0.10.4\"\n", "rand = \"0.10\"\n")],
+                    &[("Cargo.toml", "rlimit = \"0.11.0\"\n", "rlimit = \"0.11.0\"\n# No OpenSSL.\n")],
+                    &[("Cargo.toml", "rlimit = \"0.11.0\"\n", "rlimit = \"0.11\"\n")],
                     &[
-                        ("Cargo.toml", "rand = \"0.10.4\"\n", ""),
+                        ("Cargo.toml", "rlimit = \"0.11.0\"\n", ""),
                         (
                             "Cargo.toml",
                             "[dev-dependencies]\n",
-                            "[dependencies.rand]\nversion = \"0.10.4\"\n\n[dev-dependencies]\n",
+                            "[dependencies.rlimit]\nversion = \"0.11.0\"\n\n[dev-dependencies]\n",
                         ),
                     ],
                     &[
-                        ("Cargo.toml", "rand = \"0.10.4\"\n", ""),
-                        ("Cargo.toml", "[dependencies]\n", "[dependencies]\nrand = \"0.10.4\"\n"),
+                        ("Cargo.toml", "rlimit = \"0.11.0\"\n", ""),
+                        ("Cargo.toml", "[dependencies]\n", "[dependencies]\nrlimit = \"0.11.0\"\n"),
                     ],
                     &[(
                         "Cargo.toml",
-                        "rand = \"0.10.4\"\n",
-                        "rand = { version = \"0.10.4\", default-features = true }\n",
+                        "rlimit = \"0.11.0\"\n",
+                        "rlimit = { version = \"0.11.0\", default-features = true }\n",
                     )],
                     &[
                         ("Cargo.toml", "version = \"0.1.0\"\n", "version = \"1.4.0\"\n"),
@@ -278,7 +278,7 @@ const LAYOUTS: [Layout; 4] = [
                 edits: [
                     &[
                         ("Cargo.toml", "\nrustls = {", "\nring = \"0.17\"\nrustls = {"),
-                        ("Cargo.lock", " \"rand 0.10.4\",\n", " \"rand 0.10.4\",\n \"ring\",\n"),
+                        ("Cargo.lock", " \"rand\",\n", " \"rand\",\n \"ring\",\n"),
                     ],
                     &[("Cargo.toml", "\nrustls = {", "\n# No OpenSSL.\nrustls = {")],
                     &[("Cargo.toml", "\nrustls = { version = \"0.23.46\"", "\nrustls = { version = \"0.23\"")],
