@@ -137,12 +137,14 @@ pub enum Ci {
 pub struct Features {
     /// A bounded pool of workers for jobs off the request path. Default: true.
     pub worker_pool: bool,
+    /// A page at `/docs` of the admin listener that shows the OpenAPI document; works without a network. Default: false.
+    pub openapi_docs: bool,
     /// Default: `github`.
     pub ci: Ci,
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, ci: Ci::Github }
+        Self { worker_pool: true, openapi_docs: false, ci: Ci::Github }
     }
 }
