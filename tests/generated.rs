@@ -127,17 +127,18 @@ impl Drop for Service {
 }
 
 impl Service {
-    fn start(root: &Path, postgres: &Postgres) -> Self {
+    /// Runs the service of this name on the database of that name.
+    fn start(root: &Path, name: &str, postgres: &Postgres) -> Self {
         let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let (traffic, admin) = (free(), free());
-        let child = Command::new(target().join("debug/my-service"))
+        let child = Command::new(target().join("debug").join(name))
             .current_dir(root)
             .env("APP__SERVER__LISTEN", format!("127.0.0.1:{traffic}"))
             .env("APP__ADMIN__LISTEN", format!("127.0.0.1:{admin}"))
             .env("APP__DATABASE__PORT", postgres.port.to_string())
             .env("APP__DATABASE__HOST", "127.0.0.1")
             .env("APP__DATABASE__USER", "app")
-            .env("APP__DATABASE__NAME", "my_service")
+            .env("APP__DATABASE__NAME", name.replace('-', "_"))
             .env("APP__SHUTDOWN__DRAIN_DELAY", "100ms")
             .stdout(Stdio::null())
             .spawn()
@@ -165,7 +166,7 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
         cargo(&root, &["build", "--locked", "--quiet"]);
     }
     postgres.sql("postgres", "create database my_service");
-    let service = Service::start(&root, &postgres);
+    let service = Service::start(&root, "my-service", &postgres);
     within(Duration::from_secs(5), "alive before its schema", || {
         http(service.admin, "GET", "/livez", "", "").is_ok_and(|(status, ..)| status == 200)
     });
@@ -207,4 +208,44 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     let mut service = service;
     within(Duration::from_secs(5), "ended", || service.child.try_wait().unwrap().is_some());
     assert!(service.child.wait().unwrap().success());
+}
+
+/// Requests made from the OpenAPI document, right ones and wrong ones, find no answer that it does not allow. Budget: a
+/// minute for each of the two services, besides their builds.
+#[test]
+fn schemathesis_finds_nothing() {
+    let what = "schemathesis";
+    if !is_asked_for(what) {
+        return;
+    }
+    let (Some(liquibase_program), Some(schemathesis)) = (support::tool("liquibase", what), support::tool("schemathesis", what))
+    else {
+        return;
+    };
+    let Some(postgres) = Postgres::start(what) else { return };
+    for (name, text) in [("my-service", None), ("orders", Some(support::case_text("on")))] {
+        let place = Place::new();
+        match text {
+            Some(text) => place.new_from(text.as_bytes()).succeeds(),
+            None => place.run(["new", name, "--yes", "--no-git"]).succeeds(),
+        };
+        let root = place.path().join(name);
+        {
+            let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            cargo(&root, &["build", "--locked", "--quiet"]);
+        }
+        let database = name.replace('-', "_");
+        postgres.sql("postgres", &format!("create database {database}"));
+        liquibase(&liquibase_program, &root, &postgres, &database, &["update", "--contexts=dev,testdata"]);
+        let service = Service::start(&root, name, &postgres);
+        within(Duration::from_secs(5), "ready", || service.ready() == 200);
+        let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
+        let mut command = Command::new(&schemathesis);
+        command.arg("--config-file").arg(configuration).arg("run");
+        command.arg(format!("http://127.0.0.1:{}/openapi.json", service.admin));
+        command.args(["--url", &format!("http://127.0.0.1:{}", service.traffic)]);
+        command.current_dir(place.path());
+        let run = support::succeed(&mut command);
+        assert!(run.out.contains("No issues found"), "{}", run.out);
+    }
 }
