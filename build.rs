@@ -1,7 +1,12 @@
-//! Tells the binary its version with the commit it was built from, where that can be read.
+//! Tells the binary its version, with the commit it was built from where that can be read, and the digest of the
+//! templates that are embedded.
 
-use std::fs;
+#[path = "src/digest.rs"]
+mod digest;
+
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::{fs, io};
 
 fn main() {
     println!("cargo:rerun-if-changed=templates");
@@ -13,6 +18,25 @@ fn main() {
         None => version.to_owned(),
     };
     println!("cargo:rustc-env=APPGEN_VERSION={version}");
+    let mut templates = BTreeMap::new();
+    match read(Path::new("templates"), "", &mut templates) {
+        Ok(()) => println!("cargo:rustc-env=APPGEN_TEMPLATES_DIGEST={}", digest::digest(&templates)),
+        Err(error) => println!("cargo:error=reading the templates: {error}"),
+    }
+}
+
+/// Every file below a directory, by its path with slashes.
+fn read(directory: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            read(&entry.path(), &format!("{name}/"), files)?;
+        } else {
+            files.insert(name, fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(())
 }
 
 /// The commit of the checkout, or the one that `cargo package` wrote down. git itself need not be there.

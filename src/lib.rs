@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod commands;
+mod digest;
 pub mod drift;
 pub mod git;
 pub mod lock;

@@ -10,11 +10,14 @@ use flate2::{Compression, GzBuilder};
 use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::digest::digest;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 /// Released sets, one archive each; `examples/freeze.rs` adds one.
 static FROZEN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/frozen");
+/// The digest of the embedded set, from the build script.
+const EMBEDDED_DIGEST: &str = env!("APPGEN_TEMPLATES_DIGEST");
 
 /// How the name of an archive ends.
 pub const ARCHIVE: &str = ".json.gz";
@@ -144,7 +147,7 @@ impl TemplateSet {
                 }
             }
         }
-        Self::new(sources)
+        Self::with_version(format!("dev+{EMBEDDED_DIGEST}"), sources)
     }
 
     /// A set made of files by name: templates, `catalog.yaml` and, where a lockfile is wanted, `cargo-lock.json`. It is
@@ -208,15 +211,6 @@ impl TemplateSet {
     }
 }
 
-fn digest(sources: &BTreeMap<String, Cow<'static, str>>) -> String {
-    let mut hash = Sha256::new();
-    for (name, text) in sources {
-        hash.update(format!("{name}\0{}\0", text.len()));
-        hash.update(text.as_bytes());
-    }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Every template set that this binary holds: the one it was built with, and those that were released.
 #[derive(Debug)]
 pub struct Sets {
@@ -237,7 +231,7 @@ impl Sets {
         }
         let mut current = TemplateSet::embedded()?;
         // Until a template changes, a build after a release is that release.
-        let digest = format!("+{}", digest(&current.sources));
+        let digest = format!("+{EMBEDDED_DIGEST}");
         if let Some(released) = frozen.keys().find(|version| version.ends_with(&digest)) {
             current.version.clone_from(released);
         }
@@ -267,5 +261,16 @@ impl Sets {
 
     pub fn versions(&self) -> impl Iterator<Item = &str> {
         self.frozen.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_build_script_saw_the_set_that_is_embedded() {
+        let set = TemplateSet::embedded().expect("the embedded set");
+        assert_eq!(digest(&set.sources), EMBEDDED_DIGEST);
     }
 }
