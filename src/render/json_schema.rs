@@ -23,7 +23,7 @@ pub(super) fn of(field: &Field) -> Value {
         FieldType::Timestamp => json!({ "type": "string", "format": "date-time" }),
         FieldType::Uuid => json!({ "type": "string", "format": "uuid" }),
         FieldType::Json => json!({ "type": ["object", "array", "string", "number", "boolean"] }),
-        FieldType::Decimal => json!({ "type": "string", "pattern": decimal(field, least) }),
+        FieldType::Decimal => json!({ "type": "string", "format": "decimal", "pattern": decimal(field, least) }),
         FieldType::Enum => json!({ "type": "string", "enum": field.values }),
     };
     if let Value::Object(schema) = &mut schema {
@@ -65,10 +65,10 @@ fn decimal(field: &Field, least: Option<i128>) -> String {
 }
 
 fn with_null(schema: &mut Map<String, Value>) {
-    for (key, null) in [("type", json!("null")), ("enum", Value::Null)] {
+    for (key, nothing) in [("type", json!("null")), ("enum", Value::Null)] {
         match schema.get_mut(key) {
-            Some(Value::Array(items)) => items.push(null),
-            Some(one) => *one = json!([one.clone(), null]),
+            Some(Value::Array(items)) => items.push(nothing),
+            Some(one) => *one = json!([one.clone(), nothing]),
             None => {}
         }
     }
