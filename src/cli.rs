@@ -1,5 +1,6 @@
 //! What was typed: flags and arguments, before anything is made of them.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -40,12 +41,21 @@ pub struct Global {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
+    /// Not typed: what was done about an interrupted run before the command began. It is said however the command ends.
+    #[arg(skip)]
+    pub recovered: RefCell<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For people
     Text,
+    /// For programs; `appgen schema --report` describes it
     Json,
+    /// For the summary of a CI job
+    Markdown,
+    /// Annotations of GitHub Actions
+    Github,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,15 +108,24 @@ pub struct AddEnv {
     #[arg(long, value_name = "ENV")]
     pub from: Option<String>,
     /// Pods of the service
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "autoscale")]
     pub replicas: Option<u16>,
+    /// Let the number of pods follow the load: `2..8`
+    #[arg(long, value_name = "MIN..MAX")]
+    pub autoscale: Option<String>,
+    /// How it is reached from outside: `none`, `ingress`, `gateway` or `load-balancer`
+    #[arg(long, value_name = "WAY")]
+    pub expose: Option<String>,
+    /// Host name under which an Ingress or a Gateway serves
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
     /// Where the database runs: `in-cluster` or `external`
     #[arg(long, value_name = "WHERE")]
     pub database: Option<String>,
     /// Host name of an external database
     #[arg(long, value_name = "HOST")]
     pub database_host: Option<String>,
-    /// Where secrets come from: `file` or `existing`
+    /// Where secrets come from: `file`, `existing` or `external`
     #[arg(long, value_name = "WHERE")]
     pub secrets: Option<String>,
     /// `error`, `warn`, `info`, `debug` or `trace`
@@ -179,7 +198,7 @@ pub struct Sync {
 #[derive(Debug, Args)]
 pub struct Paths {
     /// Paths from the root of the repository
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
 }
 

@@ -87,7 +87,9 @@ pub fn drift(surveyed: &[Surveyed<'_>], tree: &Worktree) -> io::Result<Vec<Drift
         let restore = format!("appgen restore {path}");
         let marked = file.ours.as_deref().is_some_and(has_markers);
         match (file.state, file.class) {
-            _ if marked => found.push(Drift::new(path, "has conflict markers", "appgen resolve".to_owned())),
+            _ if marked => {
+                found.push(Drift::new(path, "has conflict markers", format!("$EDITOR {path} && appgen resolve")))
+            }
             (State::Missing, Class::Frozen) => {
                 found.push(Drift::new(path, "is missing, and databases have run it", restore));
             }
@@ -106,7 +108,7 @@ pub fn drift(surveyed: &[Surveyed<'_>], tree: &Worktree) -> io::Result<Vec<Drift
         let beside = RelPath::parse(&format!("{path}{SIDECAR}")).map_err(io::Error::other)?;
         if tree.read(&beside)? != Found::Nothing {
             let problem = format!("has a new text beside it, in `{beside}`");
-            found.push(Drift::new(path, &problem, format!("rm {beside} && appgen resolve")));
+            found.push(Drift::new(path, &problem, format!("$EDITOR {path} {beside} && rm {beside} && appgen resolve")));
         }
     }
     Ok(found)

@@ -90,8 +90,14 @@ fn run(directory: &Path, settings: &[&str], arguments: &[&str], input: &[u8]) ->
     for variable in SURROUNDING {
         command.env_remove(variable);
     }
+    // What git says is read below; and who only looks takes no lock of the user's.
+    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
     command.current_dir(directory).args(arguments);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "`git` is not on PATH"),
+        _ => error,
+    })?;
     if let Some(mut stdin) = child.stdin.take() {
         // A git that stops reading says why at its end.
         let _ = stdin.write_all(input);
@@ -145,10 +151,9 @@ fn prefix(root: &Path) -> io::Result<Option<String>> {
     match run(root, &[], &["rev-parse", "--show-prefix"], b"") {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-        Ok(output) if output.status.success() => {
-            Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
-        }
-        Ok(_) => Ok(None),
+        Ok(output) if String::from_utf8_lossy(&output.stderr).contains("not a git repository") => Ok(None),
+        // Such as a repository that belongs to somebody else: not to know is no reason to go on.
+        Ok(output) => Ok(Some(String::from_utf8_lossy(&succeed("rev-parse", output)?).trim_end().to_owned())),
     }
 }
 
@@ -164,6 +169,15 @@ pub fn uncommitted(root: &Path, paths: &[&str]) -> io::Result<Vec<String>> {
     let text = String::from_utf8_lossy(&output);
     let listed = text.split('\0').filter_map(|line| line.get(3..)).filter(|path| !path.is_empty());
     Ok(listed.map(|path| path.strip_prefix(&prefix).unwrap_or(path).to_owned()).collect())
+}
+
+/// What the last commit holds of a path.
+///
+/// # Errors
+/// git could not be run.
+pub fn committed(root: &Path, path: &str) -> io::Result<Option<String>> {
+    let output = run(root, &[], &["cat-file", "blob", &format!("HEAD:./{path}")], b"")?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 /// What the index holds of a path in a merge: stages 1 (base), 2 (ours) and 3 (theirs).
@@ -196,6 +210,19 @@ pub fn unmerged(root: &Path) -> io::Result<Vec<String>> {
         text.split('\0').filter_map(|line| line.split_once('\t')).map(|(_, path)| path.to_owned()).collect();
     paths.dedup();
     Ok(paths)
+}
+
+/// Takes the sides of conflicts out of the index again: what is there is what the last commit has.
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn reset(root: &Path, paths: &[&str]) -> io::Result<()> {
+    if paths.is_empty() || prefix(root)?.is_none() {
+        return Ok(());
+    }
+    let mut arguments = vec!["--literal-pathspecs", "reset", "--quiet", "--"];
+    arguments.extend(paths);
+    succeed("reset", run(root, &[], &arguments, b"")?).map(drop)
 }
 
 /// Marks conflicts as settled.

@@ -158,7 +158,7 @@ fn read(tree: &Worktree, path: &RelPath) -> Result<Option<Vec<u8>>, PlanError> {
         Ok(Found::Nothing) => Ok(None),
         Ok(Found::File(bytes)) => Ok(Some(bytes)),
         Ok(Found::Other(what)) => Err(PlanError::Refused(vec![format!(
-            "`{path}` is {what}, or lies behind one; appgen writes files only: move it away or remove it"
+            "`{path}` is {what}; appgen writes files only: move what is in the way"
         )])),
         Err(error) => Err(PlanError::Read { path: path.clone(), error }),
     }
@@ -329,13 +329,10 @@ impl Reconciler<'_> {
             _ if !edited => (Action::Update, next.text.clone()),
             Class::Managed if same_lines(text, &base.text) => (Action::Update, next.text.clone()),
             Class::Managed => {
-                let own = next
-                    .extension
-                    .as_ref()
-                    .map_or(String::new(), |own| format!("; what is yours belongs into `{own}`"));
+                let own =
+                    next.extension.as_ref().map_or(String::new(), |own| format!("move yours into `{own}`, then "));
                 self.refused.push(format!(
-                    "`{path}` is generated whole and has edits{own}. `appgen restore {path}` puts it back and keeps \
-                     your text beside it"
+                    "`{path}` is generated whole and has edits; {own}`appgen restore {path}` (your text stays beside it)"
                 ));
                 return Ok(());
             }

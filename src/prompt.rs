@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
-use dialoguer::{Confirm, Input, MultiSelect};
+use dialoguer::{Confirm, Input, MultiSelect, Select};
 
 /// Someone who answers questions.
 pub trait Prompt {
@@ -14,19 +14,25 @@ pub trait Prompt {
     fn line(&mut self, question: &str, default: &str, check: &dyn Fn(&str) -> Result<(), String>)
     -> io::Result<String>;
 
-    /// Asks which of the options are wanted; all of them by default.
+    /// Asks which one of the options it is; the first by default.
     ///
     /// # Errors
     /// As for [`Prompt::line`].
-    fn choose(&mut self, question: &str, options: &[&str]) -> io::Result<Vec<bool>>;
+    fn select(&mut self, question: &str, options: &[&str]) -> io::Result<usize>;
 
-    /// Asks for a yes, which is the default.
+    /// Asks which of the options are wanted; by default all of them, or none.
     ///
     /// # Errors
     /// As for [`Prompt::line`].
-    fn confirm(&mut self, question: &str) -> io::Result<bool>;
+    fn choose(&mut self, question: &str, options: &[&str], all: bool) -> io::Result<Vec<bool>>;
 
-    /// Shows a line between questions.
+    /// Asks for a yes or a no, of which one is the default.
+    ///
+    /// # Errors
+    /// As for [`Prompt::line`].
+    fn confirm(&mut self, question: &str, default: bool) -> io::Result<bool>;
+
+    /// Shows text between questions.
     ///
     /// # Errors
     /// As for [`Prompt::line`].
@@ -36,13 +42,14 @@ pub trait Prompt {
 /// Questions on the terminal's standard error, so that standard output stays the report's.
 pub struct Terminal {
     theme: Box<dyn Theme>,
+    colors: bool,
 }
 
 impl Terminal {
     /// None where nobody could answer: standard input or standard error is no terminal.
     pub fn open(colors: bool) -> Option<Self> {
         let theme: Box<dyn Theme> = if colors { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
-        (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(Self { theme })
+        (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(Self { theme, colors })
     }
 }
 
@@ -61,22 +68,29 @@ impl Prompt for Terminal {
         input.interact_text().map_err(from_dialoguer)
     }
 
-    fn choose(&mut self, question: &str, options: &[&str]) -> io::Result<Vec<bool>> {
+    fn select(&mut self, question: &str, options: &[&str]) -> io::Result<usize> {
+        let select = Select::with_theme(self.theme.as_ref()).with_prompt(question).report(true);
+        select.items(options).default(0).interact().map_err(from_dialoguer)
+    }
+
+    fn choose(&mut self, question: &str, options: &[&str], all: bool) -> io::Result<Vec<bool>> {
         let chosen = MultiSelect::with_theme(self.theme.as_ref())
-            .with_prompt(format!("{question} (space to toggle)"))
+            .with_prompt(format!("{question} (space to toggle, enter when done)"))
             .items(options)
-            .defaults(&vec![true; options.len()])
+            .defaults(&vec![all; options.len()])
             .interact()
             .map_err(from_dialoguer)?;
         Ok((0..options.len()).map(|index| chosen.contains(&index)).collect())
     }
 
-    fn confirm(&mut self, question: &str) -> io::Result<bool> {
-        Confirm::with_theme(self.theme.as_ref()).with_prompt(question).default(true).interact().map_err(from_dialoguer)
+    fn confirm(&mut self, question: &str, default: bool) -> io::Result<bool> {
+        let confirm = Confirm::with_theme(self.theme.as_ref()).with_prompt(question).default(default);
+        confirm.interact().map_err(from_dialoguer)
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {
-        dialoguer::console::Term::stderr().write_line(text)
+        let plain = anstream::adapter::strip_str(text).to_string();
+        dialoguer::console::Term::stderr().write_line(if self.colors { text } else { &plain })
     }
 }
 

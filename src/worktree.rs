@@ -81,50 +81,56 @@ impl Worktree {
     /// # Errors
     /// The path cannot be read.
     pub fn read(&self, path: &RelPath) -> io::Result<Found> {
-        let mut at = self.root.clone();
-        for segment in path.as_str().split('/') {
-            at.push(segment);
-            match fs::symlink_metadata(&at) {
-                Ok(metadata) if metadata.is_symlink() => return Ok(Found::Other("a symbolic link")),
-                Ok(_) => {}
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                    return Ok(Found::Nothing);
-                }
-                Err(error) => return Err(error),
+        let at = self.absolute(path);
+        let parents: Vec<_> = at.ancestors().skip(1).take_while(|parent| *parent != self.root).collect();
+        for parent in parents.into_iter().rev() {
+            match look(parent)? {
+                None => return Ok(Found::Nothing),
+                Some(kind) if kind.is_symlink() => return Ok(Found::Other("behind a symbolic link")),
+                Some(kind) if !kind.is_dir() => return Ok(Found::Other("below a file that is no directory")),
+                Some(_) => {}
             }
         }
-        match fs::symlink_metadata(&at)? {
-            metadata if metadata.is_dir() => Ok(Found::Other("a directory")),
-            metadata if !metadata.is_file() => Ok(Found::Other("no regular file")),
-            _ => Ok(Found::File(fs::read(&at)?)),
+        match look(&at)? {
+            None => Ok(Found::Nothing),
+            Some(kind) if kind.is_symlink() => Ok(Found::Other("a symbolic link")),
+            Some(kind) if kind.is_dir() => Ok(Found::Other("a directory")),
+            Some(kind) if !kind.is_file() => Ok(Found::Other("no regular file")),
+            Some(_) => fs::read(&at).map(Found::File),
         }
     }
 }
 
+/// What kind of thing is at a path; links are not followed.
+fn look(path: &Path) -> io::Result<Option<fs::FileType>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.file_type())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Directories that hold no source of the user's.
-const NOT_SOURCES: &[&str] = &[".git", ".appgen", "target", "node_modules", "vendor", "db"];
+const NOT_SOURCES: &[&str] = &[".git", ".appgen", "target", "node_modules", "vendor"];
+/// Files that programs write.
+const NOT_WRITTEN_BY_HAND: &[&str] = &["appgen.yaml", "appgen.lock", "Cargo.lock"];
 
 impl Worktree {
-    /// Source and configuration files: what may name a part of the service.
+    /// Files that the user may have written: what may name a part of the service.
     ///
     /// # Errors
     /// A directory cannot be read.
     pub fn sources(&self) -> io::Result<Vec<RelPath>> {
         let wanted = |entry: &walkdir::DirEntry| {
-            !(entry.file_type().is_dir() && NOT_SOURCES.iter().any(|name| entry.file_name() == *name))
+            let names = if entry.file_type().is_dir() { NOT_SOURCES } else { NOT_WRITTEN_BY_HAND };
+            !names.iter().any(|name| entry.file_name() == *name)
         };
         let mut found = Vec::new();
         for entry in walkdir::WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(wanted) {
             let entry = entry?;
-            let source = entry
-                .path()
-                .extension()
-                .is_some_and(|extension| ["rs", "yaml", "yml", "toml", "sh"].iter().any(|known| extension == *known));
             let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
             if entry.file_type().is_file()
-                && source
                 && let Some(path) = relative.and_then(|path| RelPath::parse(path).ok())
-                && path.as_str() != SPEC_FILE
             {
                 found.push(path);
             }

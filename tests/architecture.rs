@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("drift", &["render", "lock", "templates", "merge", "plan", "worktree"]),
     ("git", &[]),
     ("transaction", &["render", "lock", "plan", "git", "worktree"]),
-    ("report", &["cli", "render", "plan", "drift", "worktree"]),
+    ("report", &["cli", "render", "plan", "drift", "templates", "worktree"]),
     (
         "commands",
         &[

@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use support::deployment::{Checkers, manifests, rendered};
 use support::postgres::{Postgres, liquibase};
 use support::{Place, Repo};
 
@@ -22,45 +24,13 @@ fn each(check: impl Fn(&str, &Path)) {
     }
 }
 
-/// The names of a repository's environments.
-fn environments(root: &Path) -> Vec<String> {
-    let overlays = fs::read_dir(root.join("deploy/kustomize/overlays")).unwrap();
-    let mut names: Vec<_> = overlays.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Every overlay's manifests. Secrets come from a file that is never committed, so it is written first.
-fn rendered(kubectl: &Path, root: &Path) -> Vec<(String, String)> {
-    let render = |environment: String| {
-        let overlay = root.join("deploy/kustomize/overlays").join(&environment);
-        let text = fs::read_to_string(overlay.join("kustomization.yaml")).unwrap();
-        if text.contains("secrets/db_password") {
-            fs::create_dir_all(overlay.join("secrets")).unwrap();
-            fs::write(overlay.join("secrets/db_password"), "not-a-secret").unwrap();
-        }
-        let run = support::succeed(Command::new(kubectl).arg("kustomize").arg(&overlay));
-        assert_eq!(run.err, "", "{environment}");
-        (environment, run.out)
-    };
-    environments(root).into_iter().map(render).collect()
-}
-
-fn manifests(text: &str) -> Vec<Value> {
-    serde_saphyr::from_multiple(text).unwrap()
-}
-
 #[test]
 fn overlays_render_fit_the_schemas_and_are_restricted() {
-    let what = "the overlays";
-    let (Some(kubectl), Some(validate)) = (support::tool("kubectl", what), support::tool("kubernetes-validate", what))
-    else {
-        return;
-    };
+    let Some(checkers) = Checkers::find("the overlays") else { return };
     each(|case, root| {
-        let mut all = String::new();
-        for (environment, text) in rendered(&kubectl, root) {
-            let manifests = manifests(&text);
+        let overlays = rendered(&checkers.kubectl, root);
+        for (environment, text) in &overlays {
+            let manifests = manifests(text);
             assert!(manifests.iter().any(|manifest| manifest["kind"] == "Deployment"), "{case} {environment}");
             for manifest in &manifests {
                 let what = format!("{case} {environment} {}", manifest["kind"]);
@@ -68,16 +38,10 @@ fn overlays_render_fit_the_schemas_and_are_restricted() {
                 let broken = pod_security(manifest);
                 assert!(broken.is_empty(), "{what}: {broken:?}");
                 let has_data = manifest["kind"] == "Secret" && manifest.get("data").is_some();
-                assert!(!has_data || environment == "dev", "{what}: a secret outside dev");
+                assert!(!has_data || environment.as_str() == "dev", "{what}: a secret outside dev");
             }
-            all.push_str(&text);
-            all.push_str("---\n");
         }
-        let file = root.join("all.yaml");
-        fs::write(&file, all.trim_end_matches("---\n")).unwrap();
-        for version in ["1.30.0", "1.33.0", "1.37.0"] {
-            support::succeed(Command::new(&validate).args(["-k", version, "--strict", "--no-warn"]).arg(&file));
-        }
+        checkers.check_schemas(&overlays, &["1.30.0", "1.33.0", "1.37.0"]);
     });
 }
 
@@ -174,6 +138,59 @@ fn a_changed_configuration_rolls_the_pods() {
     let text = fs::read_to_string(&file).unwrap().replace("max_connections: 10000", "max_connections: 9999");
     fs::write(&file, text).unwrap();
     assert_ne!(before, template(&manifests(&rendered(&kubectl, &repo.root())[0].1)));
+}
+
+#[test]
+fn knobs_reach_the_manifests() {
+    let Some(kubectl) = support::tool("kubectl", "the knobs") else { return };
+    let repo = Repo::new("on");
+    let overlays: BTreeMap<String, Vec<Value>> =
+        rendered(&kubectl, &repo.root()).into_iter().map(|(name, text)| (name, manifests(&text))).collect();
+    let find = |environment: &str, kind: &str| {
+        overlays[environment].iter().find(|manifest| manifest["kind"] == kind).cloned().unwrap_or_default()
+    };
+    // The autoscaler owns the number of pods: one in the Deployment would reset it at every apply.
+    assert_eq!(find("prod", "Deployment")["spec"]["replicas"], Value::Null);
+    assert_eq!(find("prod", "HorizontalPodAutoscaler")["spec"]["maxReplicas"], 12);
+    assert_eq!(find("public", "Deployment")["spec"]["replicas"], 1);
+    assert_eq!(find("prod", "Ingress")["spec"]["rules"][0]["host"], "orders.example.com");
+    assert_eq!(find("gateway", "HTTPRoute")["spec"]["parentRefs"][0]["namespace"], "infra");
+    assert_eq!(find("gateway", "Deployment")["metadata"]["namespace"], "shared");
+    assert_eq!(find("gateway", "Secret"), Value::Null);
+    assert_eq!(find("gateway", "ExternalSecret")["spec"]["secretStoreRef"]["name"], "platform");
+    assert_eq!(find("public", "Ingress"), Value::Null);
+    let policy = |environment: &str| {
+        let named = |manifest: &&Value| manifest["kind"] == "NetworkPolicy" && manifest["metadata"]["name"] == "orders";
+        overlays[environment].iter().find(named).unwrap()["spec"].to_string()
+    };
+    for knob in ["10.20.0.0/16", "203.0.113.0/24", "2001:db8::/32", "observability"] {
+        assert!(policy("prod").contains(knob), "{knob}");
+    }
+    assert!(policy("gateway").contains(r#""values":["infra"]"#));
+}
+
+#[test]
+fn a_pod_lives_longer_than_its_shutdown_takes() {
+    let Some(kubectl) = support::tool("kubectl", "the grace period") else { return };
+    each(|case, root| {
+        let read = |path: &str| -> Value {
+            let text = fs::read_to_string(root.join(path)).unwrap_or_default();
+            serde_saphyr::from_str(&text).unwrap_or_default()
+        };
+        let seconds = |value: &Value| value.as_str().and_then(|text| text.trim_end_matches('s').parse::<u64>().ok());
+        let base = read("config/base.yaml");
+        for (environment, text) in rendered(&kubectl, root) {
+            let own = read(&format!("config/overlays/{environment}/env.yaml"));
+            let setting =
+                |key: &str| seconds(&own["shutdown"][key]).or_else(|| seconds(&base["shutdown"][key])).unwrap();
+            let manifests = manifests(&text);
+            let deployment = manifests.iter().find(|manifest| manifest["kind"] == "Deployment").unwrap();
+            let pod = &deployment["spec"]["template"]["spec"];
+            let stop = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+            let needed = stop + setting("drain_delay") + setting("grace");
+            assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() >= needed, "{case} {environment}");
+        }
+    });
 }
 
 /// A linter's name, its arguments, and which files it reads.

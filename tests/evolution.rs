@@ -6,75 +6,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
-use support::{Place, Run};
-
-/// A repository `a` in a place of its own.
-struct Repo {
-    place: Place,
-}
-
-impl Repo {
-    fn new() -> Self {
-        Self::with(&["--no-git"])
-    }
-
-    fn with(flags: &[&str]) -> Self {
-        let place = Place::new();
-        let arguments = ["new", "a", "--yes"].iter().chain(flags);
-        Run::of(&support::appgen(place.path()).args(arguments).output().unwrap(), place.path()).succeeds();
-        Self { place }
-    }
-
-    fn from_spec(spec: &str) -> Self {
-        let place = Place::new();
-        place.new_from(spec.as_bytes()).succeeds();
-        Self { place }
-    }
-
-    fn root(&self) -> PathBuf {
-        self.place.path().join("a")
-    }
-
-    fn run(&self, line: &str) -> Run {
-        let output = support::appgen(&self.root()).args(line.split(' ')).output().unwrap();
-        Run::of(&output, self.place.path())
-    }
-
-    fn files(&self) -> BTreeMap<String, String> {
-        let mut files = support::files(&self.root());
-        files.retain(|path, _| !path.starts_with(".appgen/txn/"));
-        files
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root().join(path)).unwrap()
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        fs::write(self.root().join(path), text).unwrap();
-    }
-
-    fn edit(&self, path: &str, from: &str, to: &str) {
-        let text = self.read(path);
-        assert!(text.contains(from), "{path} has no `{from}`");
-        self.write(path, &text.replacen(from, to, 1));
-    }
-
-    fn git(&self, line: &str) -> String {
-        let mut command = std::process::Command::new("git");
-        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
-        let output = command.args(line.split(' ')).current_dir(self.root()).output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    }
-
-    fn commit(&self) {
-        self.git("add -A");
-        self.git("commit -qm edits");
-    }
-}
+use support::Run;
+use support::repository::Repo;
 
 /// What `new` makes of the spec that a repository has.
 fn fresh(repo: &Repo) -> BTreeMap<String, String> {
@@ -213,17 +148,25 @@ fn adding_and_removing_is_the_identity() {
 fn adding_again_is_nothing_and_adding_otherwise_is_refused() {
     let repo = Repo::new();
     for (line, otherwise, difference) in [
-        ("add-env staging --replicas 4", "add-env staging --replicas 5", "replicas: 4 is there, 5 was given"),
+        ("add-env staging --replicas 4", "add-env staging --replicas 5", "  replicas  4      5\n"),
+        ("add-env qa --from dev", "add-env qa --from prod", "  secrets           file        existing\n"),
+        ("add-handler get-quote", "add-handler get-quote --method POST", "  method  GET    POST\n"),
         (
-            "add-handler get-quote",
-            "add-handler get-quote --method POST",
-            "method: \"GET\" is there, \"POST\" was given",
+            "add-entity one a:text(5)!",
+            "add-entity one a:text(6)! b:date",
+            "  a  text(5)!   text(6)!\n  b  (nothing)  date\n",
         ),
-        ("add-entity one a:text(5)!", "add-entity one a:text(6)!", "\"length\":5"),
+        ("add-entity two a:text b:date", "add-entity two a:text --table t", "  b      date   (nothing)\n"),
+        (
+            "add-migration fill-names",
+            "add-migration fill-names --description Fill",
+            "  description  Fill names  Fill\n",
+        ),
     ] {
         repo.run(line).succeeds();
         let before = repo.files();
-        assert_eq!(repo.run(line).succeeds().out, "nothing to do\n", "{line}");
+        let again = repo.run(line).succeeds().out;
+        assert!(again.starts_with("nothing to do: the ") && again.contains(" is there, with "), "{line}: {again}");
         let refused = repo.run(otherwise);
         assert_eq!(refused.code, 5, "{otherwise}");
         assert!(refused.err.contains(difference), "{}", refused.err);
@@ -318,6 +261,74 @@ fn history_is_frozen() {
 }
 
 #[test]
+fn recorded_history_is_not_edited_in_the_spec() {
+    let in_history = |text: &str, from: &str, to: &str| {
+        let (head, history) = text.split_once("\nchangesets:\n").unwrap();
+        assert!(history.contains(from), "{from}");
+        format!("{head}\nchangesets:\n{}", history.replacen(from, to, 1))
+    };
+    let repo = Repo::new();
+    let original = repo.read("appgen.yaml");
+    let withdrawn = {
+        let start = original.find("  0003-insert-countries:\n").unwrap();
+        let size = original[start..].find("  0004-").unwrap();
+        format!("{}{}", &original[..start], &original[start + size..])
+    };
+    let cases: [(&str, String, i32, &str); 3] = [
+        (
+            "a changeset",
+            in_history(&original, "length: 200", "length: 300"),
+            5,
+            "changes the changeset `0001-create-countries`",
+        ),
+        ("no changeset", withdrawn.clone(), 5, "withdraws the changeset `0003-insert-countries`"),
+        (
+            "a table",
+            original.replacen("table: countries", "table: nations", 1),
+            2,
+            "in the table `countries`, and a table keeps its name",
+        ),
+    ];
+    for (name, spec, code, message) in cases {
+        repo.write("appgen.yaml", &spec);
+        let before = repo.files();
+        let run = repo.run("sync");
+        assert_eq!(run.code, code, "{name}: {}{}", run.out, run.err);
+        assert!(run.err.contains(message), "{name}: {}", run.err);
+        assert_same(&before, &repo.files(), name);
+    }
+    // What is said in so many words is done.
+    repo.write("appgen.yaml", &withdrawn);
+    repo.run("sync --allow-destructive").succeeds();
+    assert!(!repo.root().join("db/changelog/testdata/0003-insert-countries.sql").exists());
+    repo.run("check").succeeds();
+}
+
+#[test]
+fn withdrawing_a_table_leaves_an_earlier_one_of_its_name_in_history() {
+    let repo = Repo::new();
+    repo.run("add-entity one a:text!").succeeds();
+    repo.run("remove-entity one --drop-table").succeeds();
+    let before = repo.files();
+    repo.run("add-entity one b:integer!").succeeds();
+    repo.run("remove-entity one --unapplied").succeeds();
+    assert_same(&before, &repo.files(), "add and withdraw");
+    // A kept table refers to it: its history needs the other's.
+    repo.run("add-entity two a:text!").succeeds();
+    repo.run("add-entity three two:ref(two)!").succeeds();
+    repo.run("remove-entity three").succeeds();
+    let before = repo.files();
+    let refused = repo.run("remove-entity two --unapplied");
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(
+        refused.err.contains("`two` refers to `two`, and no earlier changeset creates its table"),
+        "{}",
+        refused.err
+    );
+    assert_same(&before, &repo.files(), "refused");
+}
+
+#[test]
 fn managed_files_are_refused_and_named() {
     let repo = Repo::new();
     repo.edit("src/handlers/registry.rs", "use ", "// mine\nuse ");
@@ -363,6 +374,25 @@ fn uncommitted_edits_are_not_merged_into() {
     repo.run("add-env qa").succeeds();
     repo.run("add-handler ping").succeeds();
     assert!(repo.read("README.md").contains("Ours."));
+}
+
+#[test]
+fn additions_follow_one_another_whatever_lies_between() {
+    let repo = Repo::with(&[]);
+    repo.edit("config/base.yaml", "max_connections: 10000", "max_connections: 500");
+    repo.commit();
+    // The second leaves the configuration alone, which the third changes again.
+    for line in
+        ["add-handler ping", "add-env staging", "add-entity one a:text!", "remove-env staging", "remove-handler ping"]
+    {
+        repo.run(line).succeeds();
+    }
+    assert!(repo.read("config/base.yaml").contains("max_connections: 500"));
+    repo.run("add-env staging").succeeds();
+    repo.edit("config/base.yaml", "max_body_bytes: 1048576", "max_body_bytes: 1");
+    let refused = repo.run("add-handler ping");
+    assert_eq!(refused.code, 5);
+    assert!(refused.err.contains("config/base.yaml") && refused.err.contains("--allow-dirty"), "{}", refused.err);
 }
 
 #[test]
@@ -422,7 +452,7 @@ fn strange_repositories_get_a_clear_message_and_lose_nothing() {
                 std::os::unix::fs::symlink("../elsewhere", repo.root().join("config")).unwrap();
             },
             5,
-            "is a symbolic link",
+            "is behind a symbolic link",
         ),
         (
             "directory in the way",
@@ -545,6 +575,30 @@ fn branches_that_both_add_are_merged() {
 }
 
 #[test]
+fn branches_that_both_change_one_entity_are_merged() {
+    let repo = Repo::with(&[]);
+    let field = "  country:\n    table: countries\n    fields:\n";
+    let add = |names: [&str; 2]| {
+        let fields = names.map(|name| format!("      {name}:\n        type: integer\n")).concat();
+        repo.edit("appgen.yaml", field, &format!("{field}{fields}"));
+        repo.run("sync").succeeds();
+        repo.commit();
+    };
+    repo.git("checkout -qb theirs");
+    add(["area", "people"]);
+    repo.git("checkout -q main");
+    add(["calling_code", "rank"]);
+    assert!(repo.git("merge theirs").contains("CONFLICT"));
+    let run = repo.run("resolve");
+    assert_eq!(run.code, 0, "{}{}\n{}", run.out, run.err, repo.git("diff"));
+    repo.run("check").succeeds();
+    for name in ["area-people", "calling-code-rank"] {
+        assert!(repo.root().join(format!("db/changelog/changes/0005-extend-countries-{name}.sql")).exists());
+    }
+    assert_same(&repo.files(), &fresh(&repo), "merged");
+}
+
+#[test]
 fn undo_takes_back_once_and_refuses_after_an_edit() {
     let repo = Repo::new();
     assert_eq!(repo.run("undo").code, 5);
@@ -560,28 +614,4 @@ fn undo_takes_back_once_and_refuses_after_an_edit() {
     assert_eq!(refused.code, 5);
     assert!(refused.err.contains("src/handlers/ping.rs"), "{}", refused.err);
     assert_same(&after, &repo.files(), "refused");
-}
-
-#[test]
-fn reports_are_what_their_schema_says() {
-    let repo = Repo::new();
-    let schema: serde_json::Value = serde_json::from_str(&repo.run("schema --report").succeeds().out).unwrap();
-    let properties = schema["properties"].as_object().unwrap();
-    for line in ["add-env staging", "check", "status", "diff", "sync", "undo", "remove-handler quote"] {
-        let report: serde_json::Value = serde_json::from_str(&repo.run(&format!("{line} --format json")).out).unwrap();
-        for (key, value) in report.as_object().unwrap() {
-            let kind = match value {
-                serde_json::Value::Array(_) => "array",
-                serde_json::Value::String(_) => "string",
-                serde_json::Value::Bool(_) => "boolean",
-                _ => "integer",
-            };
-            assert_eq!(properties[key]["type"], kind, "{line}: {key}");
-        }
-        for key in schema["required"].as_array().unwrap() {
-            let key = key.as_str().unwrap();
-            let optional = ["mentions", "drift", "edited", "deleted"].contains(&key);
-            assert!(optional || report.get(key).is_some(), "{line} has no `{key}`");
-        }
-    }
 }

@@ -7,56 +7,20 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
+use support::generated::{cargo, is_asked_for, one_at_a_time, prove, target};
 use support::postgres::{Postgres, http, liquibase, within};
-use support::{Place, Repo, Run};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated")
-}
-
-fn cargo(root: &Path, arguments: &[&str]) -> Run {
-    let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(root).env("CARGO_TARGET_DIR", target()).env("REQUIRE_DATABASE", "1");
-    // What the outer cargo sets for us is not meant for the inner one.
-    for (variable, _) in std::env::vars_os() {
-        let name = variable.to_string_lossy().into_owned();
-        if name.starts_with("CARGO_PKG") || name.starts_with("CARGO_MANIFEST") || name == "RUSTFLAGS" {
-            command.env_remove(variable);
-        }
-    }
-    support::succeed(&mut command)
-}
-
-/// Building takes minutes: the quick loop leaves it out.
-fn is_asked_for(what: &str) -> bool {
-    if !support::everything_is_required() {
-        support::skip(what, "it takes minutes; `tests/proof` runs it");
-    }
-    support::everything_is_required()
-}
-
-fn prove(root: &Path) {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    cargo(root, &["fmt", "--check"]);
-    cargo(root, &["clippy", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]);
-    let tests = cargo(root, &["test", "--locked"]);
-    assert!(tests.out.contains("test result: ok"), "{}", tests.out);
-    assert!(!tests.err.contains("skipped"), "{}", tests.err);
-}
+use support::{Place, Repo};
 
 macro_rules! cases {
     ($($case:ident),*) => {$(
         #[test]
         fn $case() {
             if is_asked_for(concat!("the build of the case ", stringify!($case))) {
-                prove(&Repo::new(stringify!($case)).root());
+                one_at_a_time(|| prove(&Repo::new(stringify!($case)).root()));
             }
         }
     )*};
@@ -73,7 +37,7 @@ fn default_and_short_names() {
     for arguments in [["new", "my-service", "--yes"], ["new", "a", "--yes"]] {
         place.run(arguments).succeeds();
         let root = place.path().join(arguments[1]);
-        prove(&root);
+        one_at_a_time(|| prove(&root));
         let status = support::succeed(Command::new("git").args(["status", "--porcelain"]).current_dir(&root));
         assert_eq!(status.out, "");
     }
@@ -86,7 +50,6 @@ fn the_lockfile_of_every_combination_is_the_one_that_cargo_wants() {
     if !is_asked_for("the lockfiles") {
         return;
     }
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let set = appgen::templates::TemplateSet::embedded().unwrap();
     // `bytes` is a dependency's name as well: its entry in the lockfile then needs a version.
     for name in ["a-service", "bytes", "zzz"] {
@@ -106,7 +69,7 @@ fn the_lockfile_of_every_combination_is_the_one_that_cargo_wants() {
             fs::write(place.path().join("Cargo.toml"), render_manifest(&spec, &set, &on).unwrap()).unwrap();
             let lock = assemble_lock(&set, &spec, &on).unwrap();
             fs::write(place.path().join("Cargo.lock"), &lock).unwrap();
-            cargo(place.path(), &["update", "--workspace", "--offline", "--quiet"]);
+            one_at_a_time(|| cargo(place.path(), &["update", "--workspace", "--offline", "--quiet"]));
             assert_eq!(fs::read_to_string(place.path().join("Cargo.lock")).unwrap(), lock, "{name} {on:?}");
         }
     }
@@ -127,19 +90,27 @@ impl Drop for Service {
 }
 
 impl Service {
-    /// Runs the service of this name on the database of that name.
-    fn start(root: &Path, name: &str, postgres: &Postgres) -> Self {
+    /// Runs the service of this name on the database of that name, with this target of its client.
+    fn start(root: &Path, name: &str, postgres: &Postgres, quotes: &str) -> Self {
+        let variables = [
+            ("APP__DATABASE__PORT", postgres.port.to_string()),
+            ("APP__DATABASE__HOST", "127.0.0.1".to_owned()),
+            ("APP__DATABASE__USER", "app".to_owned()),
+            ("APP__DATABASE__NAME", name.replace('-', "_")),
+            ("APP__CLIENT__TARGETS__QUOTES__BASE_URL", quotes.to_owned()),
+        ];
+        Self::spawn(root, name, &variables)
+    }
+
+    fn spawn(root: &Path, name: &str, variables: &[(&str, String)]) -> Self {
         let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let (traffic, admin) = (free(), free());
         let child = Command::new(target().join("debug").join(name))
             .current_dir(root)
             .env("APP__SERVER__LISTEN", format!("127.0.0.1:{traffic}"))
             .env("APP__ADMIN__LISTEN", format!("127.0.0.1:{admin}"))
-            .env("APP__DATABASE__PORT", postgres.port.to_string())
-            .env("APP__DATABASE__HOST", "127.0.0.1")
-            .env("APP__DATABASE__USER", "app")
-            .env("APP__DATABASE__NAME", name.replace('-', "_"))
             .env("APP__SHUTDOWN__DRAIN_DELAY", "100ms")
+            .envs(variables.iter().map(|(key, value)| (key, value)))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -161,12 +132,10 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     let place = Place::new();
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     let root = place.path().join("my-service");
-    {
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        cargo(&root, &["build", "--locked", "--quiet"]);
-    }
+    one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
     postgres.sql("postgres", "create database my_service");
-    let service = Service::start(&root, "my-service", &postgres);
+    // Nobody listens there.
+    let service = Service::start(&root, "my-service", &postgres, "http://127.0.0.1:1");
     within(Duration::from_secs(5), "alive before its schema", || {
         http(service.admin, "GET", "/livez", "", "").is_ok_and(|(status, ..)| status == 200)
     });
@@ -191,6 +160,9 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     assert_eq!(call("DELETE", &at, "", "").0, 204);
     assert_eq!(call("GET", &at, "", "").0, 404);
     assert_eq!(call("POST", "/api/v1/factorials", "", r#"{"numbers":[3,3]}"#).2, r#"{"result":"12"}"#);
+    assert_eq!(call("POST", "/api/v1/factorials", "", r#"{"numbers":[3,3],"background":true}"#).0, 202);
+    assert_eq!(call("GET", "/api/v1/quotes/ACME", "", "").0, 502);
+    strict_readers_accept_the_metrics_of(&service);
 
     // A newer schema than the binary knows does not make it unready.
     postgres.sql("my_service", "insert into databasechangelog select 'x', author, 'changes/9999-x.sql', dateexecuted, orderexecuted, exectype, md5sum, description, comments, tag, liquibase, contexts, labels, deployment_id from databasechangelog limit 1");
@@ -210,6 +182,134 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     assert!(service.child.wait().unwrap().success());
 }
 
+/// Every family that a service can show is read by Prometheus' own linter and by a parser that refuses what the
+/// OpenMetrics specification does not allow.
+fn strict_readers_accept_the_metrics_of(service: &Service) {
+    const PARSE: &str = "import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+print('\\n'.join(family.name for family in parse(sys.stdin.read())))";
+    let what = "the metrics";
+    let scrape = |accept: &str| {
+        let (status, head, text) = http(service.admin, "GET", "/metrics", accept, "").unwrap();
+        assert_eq!(status, 200, "{head}");
+        (head, text)
+    };
+    if let Some(promtool) = support::tool("promtool", what) {
+        let (head, text) = scrape("");
+        assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+        let (status, said) = feed(Command::new(promtool).args(["check", "metrics"]), &text);
+        assert!(status && said.is_empty(), "{said}\n{text}");
+    }
+    if let Some(python) = support::tool("python3", what) {
+        let (head, text) = scrape("Accept: application/openmetrics-text;version=1.0.0\r\n");
+        assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+        let (status, families) = feed(Command::new(python).args(["-c", PARSE]), &text);
+        if families.contains("No module named") {
+            return support::skip(what, "`prometheus_client` of PyPI is not installed");
+        }
+        assert!(status, "{families}\n{text}");
+        for family in [
+            "my_service_build",
+            "my_service_http_requests",
+            "my_service_http_errors",
+            "my_service_http_request_duration_seconds",
+            "my_service_http_duration_seconds",
+            "my_service_http_active_requests",
+            "my_service_db_calls",
+            "my_service_db_call_duration_seconds",
+            "my_service_db_pool_in_use_connections",
+            "my_service_client_calls",
+            "my_service_client_call_duration_seconds",
+            "my_service_worker_queue_tasks",
+            "my_service_worker_waiting_requests",
+            "my_service_worker_running_tasks",
+            "my_service_worker_task_duration_seconds",
+            "process_cpu_seconds",
+            "process_resident_memory_bytes",
+            "process_virtual_memory_bytes",
+            "process_start_time_seconds",
+            "process_open_fds",
+            "process_max_fds",
+            "process_threads",
+        ] {
+            assert!(families.lines().any(|shown| shown == family), "{family} in {families}");
+        }
+    }
+}
+
+/// Runs a command with this standard input: whether it succeeded, and all that it said.
+fn feed(command: &mut Command, input: &str) -> (bool, String) {
+    use std::io::Write as _;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A child that refuses early closes its end.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn a_target_whose_certificate_nobody_vouches_for_is_not_believed() {
+    const TARGET: &str = r#"
+import http.server, ssl
+class Quotes(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"symbol":"ACME","price":"12.50"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.HTTPServer(("127.0.0.1", 0), Quotes)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("certificate.pem", "key.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+    const REQUEST: &str = "[req]\ndistinguished_name=dn\nx509_extensions=v3\nprompt=no\n\
+        [dn]\nCN=localhost\n[v3]\nsubjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n";
+    let what = "the verification of certificates";
+    if !is_asked_for(what) {
+        return;
+    }
+    let (Some(openssl), Some(python)) = (support::tool("openssl", what), support::tool("python3", what)) else {
+        return;
+    };
+    let place = Place::new();
+    place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
+    let root = place.path().join("my-service");
+    one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
+    fs::write(place.path().join("request.cnf"), REQUEST).unwrap();
+    let curve = "ec_paramgen_curve:prime256v1";
+    let mut certificate = Command::new(openssl);
+    certificate.args(["req", "-x509", "-nodes", "-config", "request.cnf", "-newkey", "ec", "-pkeyopt", curve]);
+    certificate.args(["-keyout", "key.pem", "-out", "certificate.pem"]).current_dir(place.path());
+    support::succeed(&mut certificate);
+
+    let mut target = Command::new(python);
+    target.args(["-c", TARGET]).current_dir(place.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut target = Ended(target.spawn().unwrap());
+    let mut port = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(target.0.stdout.take().unwrap()), &mut port).unwrap();
+    let url = ("APP__CLIENT__TARGETS__QUOTES__BASE_URL", format!("https://localhost:{}", port.trim()));
+    let trusted = ("SSL_CERT_FILE", place.path().join("certificate.pem").display().to_string());
+    for (variables, expected) in [(&[url.clone()][..], 502), (&[url, trusted][..], 200)] {
+        let service = Service::spawn(&root, "my-service", variables);
+        within(Duration::from_secs(5), "alive", || http(service.admin, "GET", "/livez", "", "").is_ok());
+        let (status, _, body) = http(service.traffic, "GET", "/api/v1/quotes/ACME", "", "").unwrap();
+        assert_eq!(status, expected, "{body}");
+    }
+}
+
+/// A child that does not outlive its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Requests made from the OpenAPI document, right ones and wrong ones, find no answer that it does not allow. Budget: a
 /// minute for each of the two services, besides their builds.
 #[test]
@@ -224,6 +324,7 @@ fn schemathesis_finds_nothing() {
         return;
     };
     let Some(postgres) = Postgres::start(what) else { return };
+    let quotes = quotes();
     for (name, text) in [("my-service", None), ("orders", Some(support::case_text("on")))] {
         let place = Place::new();
         match text {
@@ -231,14 +332,11 @@ fn schemathesis_finds_nothing() {
             None => place.run(["new", name, "--yes", "--no-git"]).succeeds(),
         };
         let root = place.path().join(name);
-        {
-            let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            cargo(&root, &["build", "--locked", "--quiet"]);
-        }
+        one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
         let database = name.replace('-', "_");
         postgres.sql("postgres", &format!("create database {database}"));
         liquibase(&liquibase_program, &root, &postgres, &database, &["update", "--contexts=dev,testdata"]);
-        let service = Service::start(&root, name, &postgres);
+        let service = Service::start(&root, name, &postgres, &quotes);
         within(Duration::from_secs(5), "ready", || service.ready() == 200);
         let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
         let mut command = Command::new(&schemathesis);
@@ -249,4 +347,21 @@ fn schemathesis_finds_nothing() {
         let run = support::succeed(&mut command);
         assert!(run.out.contains(" passed") && !run.out.contains("failed"), "{}", run.out);
     }
+}
+
+/// A target that has a price for every symbol, at this address until the test ends.
+fn quotes() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let body = r#"{"symbol":"ACME","price":"12.50"}"#;
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+            // A client that went away is none of our business.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
 }

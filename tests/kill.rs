@@ -1,19 +1,24 @@
 //! Killed at every system call that changes the disk, and at random. `new`: the target is absent or complete, and the
 //! next `new` leaves no temporary directory behind. A change: the tree is the old one or, after the next changing
-//! command, the new one. Budget: 8 minutes on 2 cores.
+//! command, the new one. Everything happens in memory where there is such a disk: the calls are the same, and hundreds
+//! of times nobody waits for a real one. Budget: 4 minutes on 2 cores.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use support::Place;
 
 /// What `new` calls to change the disk, and to protect what it changes.
-const SYSTEM_CALLS: &[&str] = &["mkdir", "openat", "write", "fsync", "flock", "rename", "unlink", "rmdir"];
+const SYSTEM_CALLS: &[&str] = &[
+    "mkdir", "openat", "write", "fsync", "flock", "rename", "unlink", "unlinkat", "rmdir", "fchmod", "chmod", "chown",
+];
 
 const NEW: [&str; 4] = ["new", "a", "--yes", "--no-git"];
 
@@ -30,7 +35,7 @@ fn check(place: &Place, complete: &BTreeMap<String, String>, when: &str) {
 }
 
 fn complete() -> BTreeMap<String, String> {
-    let place = Place::new();
+    let place = Place::in_memory();
     place.run(NEW).succeeds();
     support::files(&place.path().join("a"))
 }
@@ -39,7 +44,7 @@ fn complete() -> BTreeMap<String, String> {
 fn killed_at_every_system_call() {
     let Some(strace) = support::tool("strace", "kills at every system call") else { return };
     let complete = complete();
-    let place = Place::new();
+    let place = Place::in_memory();
     let traced = |options: &[&str]| {
         let mut command = Command::new(&strace);
         command.args(["-f", "-qq"]).args(options).arg(env!("CARGO_BIN_EXE_appgen")).args(NEW);
@@ -57,10 +62,14 @@ fn killed_at_every_system_call() {
     fs::remove_dir_all(place.path().join("a")).unwrap();
     let mut kills = 0;
     for call in SYSTEM_CALLS {
-        let count = text.lines().filter(|line| line.contains(&format!(" {call}("))).count();
+        let calls: Vec<_> = text.lines().filter(|line| line.contains(&format!(" {call}("))).collect();
         // Where a call comes a hundred times in a row, a kill at every third shows as much.
-        let step = if count > 60 && !support::everything_is_required() { count / 20 } else { 1 };
-        for nth in (1..=count).step_by(step) {
+        let step = if calls.len() > 60 && !support::everything_is_required() { calls.len() / 20 } else { 1 };
+        for nth in (1..=calls.len()).step_by(step) {
+            // What is read changes nothing.
+            if *call == "openat" && !calls[nth - 1].contains("O_CREAT") {
+                continue;
+            }
             traced(&["-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={nth}")]);
             check(&place, &complete, &format!("{call} {nth}"));
             kills += 1;
@@ -88,7 +97,7 @@ fn kill_at_random(place: &Place, arguments: &[&str], kills: u32, longest: Durati
 #[test]
 fn killed_two_hundred_times_at_random() {
     let complete = complete();
-    let place = Place::new();
+    let place = Place::in_memory();
     kill_at_random(&place, &NEW, 200, Duration::from_millis(40), |when| check(&place, &complete, when));
 }
 
@@ -96,7 +105,7 @@ fn killed_two_hundred_times_at_random() {
 fn killed_at_random_while_git_runs() {
     let Some(git) = support::tool("git", "kills while git runs") else { return };
     let complete = complete();
-    let place = Place::new();
+    let place = Place::in_memory();
     let target = place.path().join("a");
     kill_at_random(&place, &["new", "a", "--yes"], 100, Duration::from_millis(80), |when| {
         if target.exists() {
@@ -110,139 +119,227 @@ fn killed_at_random_while_git_runs() {
     });
 }
 
-/// Commands that change a repository, each after what prepares it.
-const CHANGES: &[(&str, &[&str])] = &[
-    ("add-env staging", &[]),
-    ("add-entity invoice number:text(20)!^ country:ref(country)! amount:decimal(9,2)?", &[]),
-    ("remove-handler quote", &[]),
-    ("undo", &["add-entity invoice number:text(20)!"]),
-    ("restore README.md config/base.yaml", &[]),
-    // The overlay has a conflict, and git's index gets its sides.
-    ("sync", &["conflict"]),
+/// What a command finds when it begins.
+#[derive(Clone, Copy)]
+enum Given {
+    /// Files with edits of the user's.
+    Edits,
+    /// The same after another change.
+    Change(&'static str),
+    /// An edit of the spec by hand.
+    Spec,
+    /// An edit of the spec and of a file, which nobody can merge. git's index gets its sides.
+    Conflict,
+    /// A merge of two branches that git could not finish.
+    Merge,
+    /// Templates that this appgen does not hold.
+    OtherTemplates,
+}
+
+/// Every command that changes a repository.
+const CHANGES: &[(&str, Given)] = &[
+    ("add-env staging", Given::Edits),
+    ("add-handler ping", Given::Change("remove-handler quote")),
+    ("add-entity invoice number:text(20)!^ country:ref(country)! amount:decimal(9,2)?", Given::Edits),
+    ("add-migration fill-names", Given::Edits),
+    ("remove-env test", Given::Edits),
+    ("remove-handler quote", Given::Edits),
+    ("remove-entity currency --drop-table", Given::Edits),
+    ("remove-entity currency --unapplied", Given::Edits),
+    ("sync", Given::Spec),
+    ("sync", Given::Conflict),
+    ("upgrade", Given::OtherTemplates),
+    ("resolve", Given::Merge),
+    ("restore README.md config/base.yaml", Given::Edits),
+    ("undo", Given::Change("add-entity invoice number:text(20)!")),
 ];
 
-fn change(directory: &std::path::Path, line: &str) -> Command {
+/// One row of the table, made.
+struct Case {
+    line: String,
+    place: Place,
+    origin: PathBuf,
+    root: PathBuf,
+    old: BTreeMap<String, String>,
+    new: BTreeMap<String, String>,
+    /// How long the command takes here.
+    takes: Duration,
+}
+
+impl Case {
+    fn new((line, given): (&str, Given)) -> Self {
+        let place = Place::in_memory();
+        let origin = place.path().join("origin");
+        prepare(&place, &origin, given);
+        let (root, old) = (place.path().join("copy"), tree(&origin));
+        let mut case = Self {
+            line: format!("{line} --allow-dirty"),
+            place,
+            origin,
+            root,
+            new: BTreeMap::new(),
+            old,
+            takes: Duration::ZERO,
+        };
+        case.again();
+        let start = Instant::now();
+        let status = change(&case.root, &case.line).status().unwrap();
+        case.takes = start.elapsed();
+        assert!(matches!(status.code(), Some(0 | 4)), "{line}: {status}");
+        case.new = tree(&case.root);
+        assert_ne!(case.old, case.new, "{line}");
+        case
+    }
+
+    /// The repository as it was before the command.
+    fn again(&self) {
+        if self.root.exists() {
+            fs::remove_dir_all(&self.root).unwrap();
+        }
+        support::succeed(Command::new("cp").arg("-a").args([&self.origin, &self.root]));
+    }
+
+    /// The command under strace.
+    fn traced(&self, strace: &Path, options: &[&str]) -> std::process::Output {
+        let mut command = Command::new(strace);
+        command.arg("-qq").args(options).arg(env!("CARGO_BIN_EXE_appgen")).args(self.line.split(' '));
+        command.current_dir(&self.root).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", self.place.path()).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Old, or new once the next changing command has run: never between.
+    fn check(&self, when: &str) {
+        // A command that has nothing to do but to complete or to drop what it finds: what it is asked for is not there.
+        let next = change(&self.root, "remove-env none").status().unwrap();
+        assert!(matches!(next.code(), Some(2 | 5)), "{}: {when}: {next}", self.line);
+        let (old, new, found) = (&self.old, &self.new, tree(&self.root));
+        if found != *old && found != *new {
+            let strange =
+                found.iter().find(|(path, text)| old.get(*path) != Some(text) && new.get(*path) != Some(text));
+            panic!("{}: {when}: neither the old nor the new tree: {strange:?}", self.line);
+        }
+        let left = self.root.join(".appgen/txn/staged");
+        assert!(!left.exists(), "{}: {when}: {} is left", self.line, left.display());
+        let ignored = fs::read_to_string(self.root.join(".appgen/txn/.gitignore")).unwrap();
+        assert_eq!(ignored, "*\n", "{}: {when}", self.line);
+    }
+}
+
+fn change(directory: &Path, line: &str) -> Command {
     let mut command = support::appgen(directory);
     command.args(line.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-/// A repository with edits in which the command has something to do.
-fn prepared(place: &Place, preparations: &[&str]) -> std::path::PathBuf {
-    place.run(["new", "a", "--yes"]).succeeds();
-    let root = place.path().join("a");
+/// Makes a repository in which the command has something to do.
+fn prepare(place: &Place, root: &Path, given: Given) {
+    let git = matches!(given, Given::Merge | Given::Conflict);
+    let flags: &[&str] = if git { &["--yes"] } else { &["--yes", "--no-git"] };
+    support::succeed(support::appgen(place.path()).args(["new", "a"]).args(flags));
+    fs::rename(place.path().join("a"), root).unwrap();
     let edit = |path: &str, from: &str, to: &str| {
         let text = fs::read_to_string(root.join(path)).unwrap();
         assert!(text.contains(from), "{path}");
         fs::write(root.join(path), text.replacen(from, to, 1)).unwrap();
     };
+    let run = |line: &str| assert!(change(root, line).status().unwrap().success(), "{line}");
     edit("README.md", "\n", "\nOurs.\n");
     edit("config/base.yaml", "\n", " # ours\n");
-    for line in preparations {
-        if *line == "conflict" {
+    match given {
+        Given::Edits => {}
+        Given::Change(line) => run(&format!("{line} --allow-dirty")),
+        Given::Spec => edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n"),
+        Given::Conflict => {
             edit("deploy/kustomize/overlays/prod/kustomization.yaml", "count: 2", "count: 7");
             edit("appgen.yaml", "  prod:\n    replicas: 2\n", "  prod:\n    replicas: 3\n");
-        } else {
-            assert!(change(&root, &format!("{line} --allow-dirty")).status().unwrap().success(), "{line}");
         }
+        Given::Merge => {
+            let git = |line: &str| {
+                let mut command = Command::new("git");
+                command.args(["-c", "user.name=x", "-c", "user.email=x@localhost"]).args(line.split(' '));
+                command.current_dir(root).stdout(Stdio::null()).status().unwrap().success()
+            };
+            assert!(git("checkout -qb theirs"));
+            run("add-handler get-two --allow-dirty");
+            assert!(git("add -A") && git("commit -qm theirs") && git("checkout -q main"));
+            run("add-handler get-one --allow-dirty");
+            assert!(git("add -A") && git("commit -qm ours"));
+            assert!(!git("merge -q theirs"), "git merged by itself");
+        }
+        Given::OtherTemplates => edit("appgen.lock", "templates: dev+", "templates: dev+0"),
     }
-    root
 }
 
-fn tree(root: &std::path::Path) -> BTreeMap<String, String> {
+fn tree(root: &Path) -> BTreeMap<String, String> {
     let mut files = support::files(root);
     files.retain(|path, _| !path.starts_with(".appgen/txn/"));
     files
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    if to.exists() {
-        fs::remove_dir_all(to).unwrap();
-    }
-    support::succeed(Command::new("cp").arg("-a").arg(from).arg(to));
-}
-
-/// Old, or new once the next changing command has run: never between.
-fn check_change(root: &std::path::Path, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, when: &str) {
-    // `sync` has nothing of its own to do but to complete or to drop; where a conflict is open it is refused after that.
-    change(root, "sync --allow-dirty").status().unwrap();
-    let found = tree(root);
-    if found != *old && found != *new {
-        let strange = found.iter().find(|(path, text)| old.get(*path) != Some(text) && new.get(*path) != Some(text));
-        panic!("{when}: neither the old nor the new tree: {strange:?}");
-    }
-    let left = root.join(".appgen/txn/staged");
-    assert!(!left.exists(), "{when}: {} is left", left.display());
+/// Takes every row of the table, on two threads.
+fn for_every_change(check: impl Fn(Case) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(row) = CHANGES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(Case::new(*row));
+                }
+            });
+        }
+    });
 }
 
 #[test]
 fn a_change_killed_at_every_system_call() {
     let Some(strace) = support::tool("strace", "kills at every system call of a change") else { return };
-    const CALLS: &[&str] = &["mkdir", "openat", "write", "fsync", "flock", "rename", "unlink", "rmdir", "fchmod"];
-    let mut kills = 0;
-    for (line, preparations) in CHANGES {
-        let place = Place::new();
-        let origin = prepared(&place, preparations);
-        let old = tree(&origin);
-        let root = place.path().join("copy");
-        copy(&origin, &root);
-        let line = format!("{line} --allow-dirty");
-        let traced = |options: &[&str]| {
-            let mut command = Command::new(&strace);
-            command.arg("-qq").args(options).arg(env!("CARGO_BIN_EXE_appgen")).args(line.split(' '));
-            command.current_dir(&root).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-            command.env("HOME", place.path()).stdin(Stdio::null()).output().unwrap()
-        };
-        let log = place.path().join("log").display().to_string();
-        let output = traced(&["-o", &log, "-e", &format!("trace={}", CALLS.join(","))]);
+    let kills = AtomicUsize::new(0);
+    for_every_change(|case| {
+        case.again();
+        let log = case.place.path().join("log").display().to_string();
+        let output = case.traced(&strace, &["-o", &log, "-e", &format!("trace={}", SYSTEM_CALLS.join(","))]);
         if !matches!(output.status.code(), Some(0 | 4)) {
             support::skip("kills at every system call of a change", &String::from_utf8_lossy(&output.stderr));
             return;
         }
-        let new = tree(&root);
-        assert_ne!(old, new, "{line}");
         let text = fs::read_to_string(&log).unwrap();
-        for call in CALLS {
+        for call in SYSTEM_CALLS {
             let calls: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("{call}("))).collect();
-            let step = if calls.len() > 40 && !support::everything_is_required() { 7 } else { 1 };
+            let step = if support::everything_is_required() { 1 } else { 7 };
             for nth in (1..=calls.len()).step_by(step) {
-                // A file that is only opened to be read changes nothing.
-                if *call == "openat" && !calls[nth - 1].contains("O_CREAT") {
+                let text = calls[nth - 1];
+                // What is read changes nothing, and what is said comes after the change.
+                let said = text.starts_with("write(1,") || text.starts_with("write(2,");
+                if said || (*call == "openat" && !text.contains("O_CREAT")) {
                     continue;
                 }
-                copy(&origin, &root);
-                traced(&["-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={nth}")]);
-                check_change(&root, &old, &new, &format!("{line}: {call} {nth}"));
-                kills += 1;
+                case.again();
+                case.traced(&strace, &["-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={nth}")]);
+                case.check(&format!("{call} {nth}"));
+                kills.fetch_add(1, Ordering::Relaxed);
             }
         }
-    }
+    });
+    let kills = kills.into_inner();
     assert!(kills > 100, "only {kills} kills");
 }
 
 #[test]
 fn a_change_killed_three_hundred_times_at_random() {
-    for (line, preparations) in CHANGES {
-        let place = Place::new();
-        let origin = prepared(&place, preparations);
-        let old = tree(&origin);
-        let root = place.path().join("copy");
-        copy(&origin, &root);
-        let line = format!("{line} --allow-dirty");
-        change(&root, &line).status().unwrap();
-        let new = tree(&root);
+    let times = 300_usize.div_ceil(CHANGES.len());
+    for_every_change(|case| {
         let mut state = 7_u64;
-        for kill in 0..50 {
+        for kill in 0..times {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let delay = Duration::from_micros((state >> 33) % 60_000);
-            copy(&origin, &root);
-            let mut child = change(&root, &line).spawn().unwrap();
+            let delay = Duration::from_micros((state >> 33) % case.takes.as_micros() as u64);
+            case.again();
+            let mut child = change(&case.root, &case.line).spawn().unwrap();
             std::thread::sleep(delay);
             let _ = child.kill();
             child.wait().unwrap();
-            check_change(&root, &old, &new, &format!("{line}: kill {kill} after {delay:?}"));
+            case.check(&format!("kill {kill} after {delay:?}"));
         }
-    }
+    });
 }
 
 #[test]

@@ -209,3 +209,13 @@ fn a_changed_entity_makes_changesets() {
         assert!(said.contains(outcome), "{there} -> {wanted}:\n{said}");
     }
 }
+
+#[test]
+fn sections_are_written_in_their_order() {
+    use appgen::spec::{SECTIONS, Spec, SpecDocument};
+    let document = SpecDocument::parse("on", &support::case_text("on")).unwrap();
+    let yaml = Spec::resolve(document).unwrap().to_yaml();
+    let keys = yaml.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    let keys: Vec<_> = keys.filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(keys, SECTIONS);
+}

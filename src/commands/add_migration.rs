@@ -2,12 +2,14 @@
 
 use std::io::Write;
 
-use super::ask::{parsed, terminal};
+use super::ask::{parsed, wizard};
 use super::session::{Options, Session, worktree};
 use super::{Exit, Failure};
 use crate::cli::{AddMigration, Global};
+use crate::prompt::Prompt;
 use crate::spec::changeset::ChangesetId;
 use crate::spec::name::title;
+use crate::spec::service::check_line;
 use crate::templates::Sets;
 
 pub(super) fn run(
@@ -16,23 +18,56 @@ pub(super) fn run(
     arguments: AddMigration,
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
-    let check = |text: &str| ChangesetId::parse(&format!("0001-{text}")).map(drop);
-    let name = match arguments.name {
-        Some(name) => name,
+    let tree = worktree(global)?;
+    let AddMigration { name, description } = match arguments.name {
+        Some(_) => arguments,
         None => {
-            let mut prompt = terminal(global, "the name of the migration is missing: `appgen add-migration NAME`")?;
-            prompt.line("What it does, as words with hyphens", "fill-country-names", &check)?
+            let missing = "the name of the migration is missing: `appgen add-migration NAME [--description TEXT]`";
+            let (mut prompt, _) = wizard(global, &tree, missing)?;
+            ask(arguments, prompt.as_mut())?
         }
     };
-    parsed(&name, |name| {
-        check(name).map_err(|_| format!("`{}` is not words with hyphens such as `fill-names`", name.escape_debug()))
-    })?;
-    let tree = worktree(global)?;
+    let name = parsed(&name.unwrap_or_default(), |name| check_slug(name).map(|()| name.to_owned()))?;
     let session = Session::open(global, &tree)?;
     let mut document = session.document.clone();
     // Changesets that a hand edit still needs come first: this one is later.
     document.changesets = session.desired()?.changesets;
-    let id = document.add_migration(&name, arguments.description.unwrap_or_else(|| title(&name)));
+    let id = document.add_migration(&name, description)?;
     let next = vec![format!("$EDITOR db/changelog/changes/{id}.sql"), "make db-verify".to_owned()];
-    session.apply(global, sets, "add-migration", document, Options { next, ..Options::default() }, out)
+    let idle = format!("the migration `{id}` is there, with this description");
+    session.apply(global, sets, "add-migration", document, Options { next, idle, ..Options::default() }, out)
+}
+
+fn check_slug(text: &str) -> Result<(), String> {
+    let parsed = ChangesetId::parse(&format!("0001-{text}")).map(drop);
+    parsed.map_err(|_| format!("`{}` is not words with hyphens such as `fill-country-names`", text.escape_debug()))
+}
+
+fn ask(given: AddMigration, prompt: &mut dyn Prompt) -> Result<AddMigration, Failure> {
+    let name = prompt.line("What it does, as words with hyphens, such as `fill-country-names`", "", &|text| {
+        check_slug(text.trim())
+    })?;
+    let description = match given.description {
+        Some(description) => description,
+        None => {
+            let check = |text: &str| check_line(text).map_err(|reason| format!("the description {reason}"));
+            prompt.line("The same as a sentence", &title(name.trim()), &check)?
+        }
+    };
+    Ok(AddMigration { name: Some(name), description: Some(description) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ask::tests::Script;
+    use super::*;
+
+    #[test]
+    fn words_and_a_sentence_are_asked_for() {
+        let mut script = Script::new(&[("What", ""), ("What", "Fill names"), ("What", "fill-names"), ("The same", "")]);
+        let answers = ask(AddMigration { name: None, description: None }, &mut script).unwrap();
+        assert_eq!(answers.name.as_deref(), Some("fill-names"));
+        assert_eq!(answers.description.as_deref(), Some("Fill names"));
+        assert_eq!(script.objections.len(), 2, "{:#?}", script.objections);
+    }
 }

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use super::session::{Session, worktree};
 use super::{Exit, Failure};
-use crate::cli::{Format, Global};
+use crate::cli::Global;
 use crate::drift::{Drift, drift, survey};
 use crate::git;
-use crate::plan::Plan;
+use crate::plan::{LOCK_FILE, Plan};
 use crate::report::Report;
 use crate::spec::SPEC_FILE;
 use crate::templates::Sets;
@@ -24,11 +24,6 @@ pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<
         1 => "1 difference from what appgen.yaml says".to_owned(),
         many => format!("{many} differences from what appgen.yaml says"),
     };
-    if global.format == Format::Text {
-        for Drift { path, problem, fix } in &found {
-            writeln!(out, "{path} {problem}\n  {fix}")?;
-        }
-    }
     let report = Report::of("check", global, &tree, Plan::default(), Vec::new());
     Report { exit: exit as u8, headline, drift: found, ..report }.print(global.format, out)?;
     Ok(exit)
@@ -48,7 +43,10 @@ pub(super) fn find(session: &Session<'_>, sets: &Sets, tree: &Worktree) -> Resul
     found.extend(drift(&survey(&rendered, &session.lock.files, tree)?, tree)?);
     for path in git::unmerged(tree.root())? {
         if !found.iter().any(|drift| drift.path == path) {
-            found.push(Drift::new(&path, "is unmerged in git's index", "appgen resolve".to_owned()));
+            let ours = [SPEC_FILE, LOCK_FILE].contains(&path.as_str());
+            let recorded = session.lock.conflicts.iter().any(|conflict| conflict.as_str() == path);
+            let fix = if ours || recorded { "appgen resolve".to_owned() } else { format!("git add {path}") };
+            found.push(Drift::new(&path, "is unmerged in git's index", fix));
         }
     }
     for path in &session.lock.conflicts {

@@ -24,7 +24,7 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: Diff, out: &mut impl 
     let surveyed = survey(&rendered, &session.lock.files, &tree)?;
     let differing: Vec<_> =
         surveyed.iter().filter(|file| file.state != State::Pristine && wanted(file.path.as_str())).collect();
-    if global.format == Format::Json {
+    if global.format != Format::Text {
         let edited = differing.iter().map(|file| file.path.clone()).collect();
         let report = Report::of("diff", global, &tree, Plan::default(), Vec::new());
         Report { edited, ..report }.print(global.format, out)?;

@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> 
     let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
     match global.format {
         Format::Json => report::print_json(&as_json(&spec), out)?,
-        Format::Text => print_text(&spec, out)?,
+        _ => print_text(&spec, out)?,
     }
     Ok(())
 }
@@ -39,7 +39,7 @@ fn print_text(spec: &Spec, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "\nenvironments")?;
     for (name, environment) in &spec.environments {
         let contexts = environment.contexts.join(",");
-        writeln!(out, "  {:<20} {} replicas, contexts {contexts}", name.kebab(), environment.replicas)?;
+        writeln!(out, "  {:<20} {}, contexts {contexts}", name.kebab(), environment.size())?;
     }
     if !spec.entities.is_empty() {
         writeln!(out, "\nentities")?;

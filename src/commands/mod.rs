@@ -121,8 +121,8 @@ impl From<PlanError> for Failure {
 impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Busy(_) | CommitError::ChangedMeanwhile(_) => Self::Refused(error.to_string()),
-            CommitError::Io { .. } => Self::Failed(error.to_string()),
+            CommitError::Io { .. } | CommitError::HalfMade { .. } => Self::Failed(error.to_string()),
+            _ => Self::Refused(error.to_string()),
         }
     }
 }
@@ -169,7 +169,7 @@ pub fn run_with(cli: Cli, sets: Result<Sets, TemplateError>, out: &mut impl io::
         Err(failure) => {
             let exit = failure.exit();
             // Nothing is left to be done where even the error cannot be printed.
-            let _ = report::print_error(&failure.to_string(), exit, global.format, out, err);
+            let _ = report::print_error(&failure.to_string(), &global.recovered.take(), exit, global.format, out, err);
             exit
         }
     }

@@ -45,8 +45,16 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: New, out: &mut impl W
         let surrounding = worktree::enclosing_git(&global.directory);
         let message = format!("Create {} with appgen {}", spec.service.name, env!("CARGO_PKG_VERSION"));
         let commit = (!arguments.no_git && surrounding.is_none()).then_some(message.as_str());
-        let git = transaction::create(&target, &plan, commit)
-            .map_err(|error| Failure::Failed(format!("cannot make `{}`: {error}", target.display())))?;
+        let git =
+            transaction::create(&target, &plan, commit).map_err(|error| match worktree::check_vacant(&target) {
+                // Somebody else was faster.
+                Err(taken) => taken.into(),
+                Ok(()) => Failure::Failed(format!(
+                    "cannot make `{}`: {error}; nothing was made: {}",
+                    target.display(),
+                    transaction::advice(&error)
+                )),
+            })?;
         match (git, surrounding) {
             (Some(Git::Missing), _) => {
                 warnings.push("`git` is not on PATH; the repository is not under version control".to_owned());
@@ -74,6 +82,8 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: New, out: &mut impl W
         next: if global.dry_run { Vec::new() } else { next_steps(&target) },
         headline,
         diff: global.diff,
+        // A hundred files are no news in a directory that was empty.
+        shown: !global.dry_run,
     };
     report.print(global.format, out)?;
     Ok(Exit::Done)
@@ -156,8 +166,11 @@ fn answers(mut document: SpecDocument, environments: Vec<EnvironmentName>, examp
     Answers { document, examples, origin: None }
 }
 
-/// The wizard: at most five questions here, and one more before anything is written. Whatever else there is to decide
-/// has a default that `appgen.yaml` spells out.
+/// The wizard: six questions on its longest path, the confirmation before anything is written among them. They are what
+/// a name alone does not decide and what is a nuisance to change later: image and environments are in a hundred places.
+/// Whatever else there is has a default that `appgen.yaml` spells out, and one that is right to begin with: without
+/// an owner there is no CODEOWNERS, which is better than one that nobody meant; `service.owner` and `appgen sync` make
+/// it.
 fn ask(arguments: &New, prompt: &mut dyn Prompt) -> Result<Answers, Failure> {
     let name = match &arguments.name {
         Some(name) => service_name(name)?,
@@ -179,14 +192,15 @@ fn ask(arguments: &New, prompt: &mut dyn Prompt) -> Result<Answers, Failure> {
     } else {
         environment_names(&arguments.env)?
     };
-    let mut parts = vec!["worker pool", "GitHub Actions"];
+    let mut parts = vec!["worker pool", "HTTP client", "GitHub Actions"];
     if !arguments.no_examples {
         parts.push("examples: two entities, a handler, a job");
     }
-    let chosen = prompt.choose("Parts", &parts)?;
+    let chosen = prompt.choose("Parts", &parts, true)?;
     document.features.worker_pool = chosen[0];
-    document.features.ci = if chosen[1] { Ci::Github } else { Ci::None };
-    Ok(answers(document, environments, chosen.get(2).copied().unwrap_or(false)))
+    document.features.http_client = chosen[1];
+    document.features.ci = if chosen[2] { Ci::Github } else { Ci::None };
+    Ok(answers(document, environments, chosen.get(3).copied().unwrap_or(false)))
 }
 
 fn confirm(prompt: &mut dyn Prompt, plan: &Plan, target: &Path) -> std::io::Result<bool> {
@@ -194,7 +208,7 @@ fn confirm(prompt: &mut dyn Prompt, plan: &Plan, target: &Path) -> std::io::Resu
     for (directory, files) in report::tree(&plan.changes) {
         prompt.say(&format!("  {directory:<12} {files:>3} files"))?;
     }
-    prompt.confirm("Write them?")
+    prompt.confirm("Write them?", true)
 }
 
 fn service_name(text: &str) -> Result<ServiceName, Failure> {

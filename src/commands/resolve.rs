@@ -10,12 +10,12 @@ use crate::cli::Global;
 use crate::git;
 use crate::lock::{Lock, Written};
 use crate::merge::yaml::edit;
-use crate::merge::{Merged, Sides, has_markers, merge};
+use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
 use crate::plan::{Action, Change, LOCK_FILE, Plan};
 use crate::render::{Files, RelPath, Rendered, render};
 use crate::report::{self, Report};
 use crate::spec::problem::SpecError;
-use crate::spec::{SPEC_FILE, Spec, SpecDocument};
+use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};
 use crate::templates::{Class, Sets, TemplateSet};
 use crate::transaction;
 use crate::worktree::{Found, Worktree};
@@ -50,7 +50,7 @@ fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl 
         session.lock.conflicts.iter().filter(|path| !open.contains(path)).map(RelPath::as_str).collect();
     let known: Vec<_> = settled.iter().copied().filter(|path| unmerged.iter().any(|other| other == path)).collect();
     if !global.dry_run {
-        git::add(tree.root(), &known)?;
+        warnings.extend(mark_settled(tree, &known));
     }
     let exit = if open.is_empty() { Exit::Done } else { Exit::Conflicts };
     let list: Vec<_> = open.iter().map(|path| format!("\n  {path}")).collect();
@@ -62,6 +62,12 @@ fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl 
     let report = Report::of("resolve", global, tree, plan, warnings);
     Report { exit: exit as u8, headline, ..report }.print(global.format, out)?;
     Ok(exit)
+}
+
+/// Tells git what is settled. The files are, whether it listens or not.
+fn mark_settled(tree: &Worktree, paths: &[&str]) -> Option<String> {
+    let error = git::add(tree.root(), paths).err()?;
+    Some(format!("git does not know what is settled ({error}); when it can, run `git add {}`", paths.join(" ")))
 }
 
 /// One branch of a merge: its lock, and what its spec rendered.
@@ -110,7 +116,7 @@ fn merge_branches(
     let text = merged_spec(tree)?;
     let document = SpecDocument::parse(SPEC_FILE, &text)?;
     let spec = Spec::resolve(document.clone()).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
-    let text = edit(&text, &edits(&document, &spec)?)
+    let text = edit(&text, &edits(&document, &spec)?, SECTIONS)
         .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
     let set = set_of(sets, &ours.lock.templates)?;
     let next = render(&spec, &set)?;
@@ -128,15 +134,17 @@ fn merge_branches(
         let is_unmerged = unmerged.iter().any(|other| other == path.as_str());
         let new = !ours.files.contains_key(path) && !theirs.files.contains_key(path);
         let (action, merged) = match file.class {
-            Class::Managed | Class::CargoLock if is_unmerged || found.is_some() => (Action::Update, file.text.clone()),
+            Class::Managed if is_unmerged || found.is_some() => (Action::Update, file.text.clone()),
             _ if new && found.is_none() => (Action::Create, file.text.clone()),
-            Class::Merged | Class::CargoLock if is_unmerged => {
-                match settle_file(tree, path, file, [&base, &ours, &theirs])? {
-                    Some(Merged::Clean(text)) => (Action::Update, text),
-                    Some(Merged::Conflict(text)) => (Action::Conflict, text),
-                    None => continue,
-                }
-            }
+            Class::CargoLock => match merged_lock(tree, path, file, &base, is_unmerged)? {
+                Some(text) => (Action::Update, text),
+                None => continue,
+            },
+            Class::Merged if is_unmerged => match settle_file(tree, path, file, [&base, &ours, &theirs])? {
+                Some(Merged::Clean(text)) => (Action::Update, text),
+                Some(Merged::Conflict(text)) => (Action::Conflict, text),
+                None => continue,
+            },
             _ => continue,
         };
         if action == Action::Conflict {
@@ -168,12 +176,11 @@ fn merge_branches(
             .filter(|path| !conflicts.iter().any(|conflict| conflict.as_str() == *path))
             .map(String::as_str)
             .collect();
-        git::add(tree.root(), &settled)?;
+        warnings.extend(mark_settled(tree, &settled));
     }
     let exit = if conflicts.is_empty() { Exit::Done } else { Exit::Conflicts };
-    let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { Vec::new() };
-    let report = Report::of("resolve", global, tree, plan, warnings);
-    let report = Report { exit: exit as u8, next: report::next_steps(exit == Exit::Conflicts, next), ..report };
+    let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { report::settling(&conflicts) };
+    let report = Report { exit: exit as u8, next, ..Report::of("resolve", global, tree, plan, warnings) };
     report.print(global.format, out)?;
     Ok(exit)
 }
@@ -231,6 +238,28 @@ fn settle_file(
         Merged::Clean(text) => Merged::Clean(text),
         Merged::Conflict(_) => plain(),
     }))
+}
+
+/// Cargo.lock: what both branches have, and what the merged spec brings. None where it is not there.
+fn merged_lock(
+    tree: &Worktree,
+    path: &RelPath,
+    next: &Rendered,
+    base: &Branch,
+    is_unmerged: bool,
+) -> Result<Option<String>, Failure> {
+    let stages = if is_unmerged { git::stages(tree.root(), path.as_str())? } else { [None, None, None] };
+    let ours = match &stages {
+        [base, Some(ours), Some(theirs)] => {
+            cargo_lock::merge(Sides { base: base.as_deref().unwrap_or_default(), ours, next: theirs }).0
+        }
+        _ => match read(tree, path.as_str())? {
+            Some(text) => text,
+            None => return Ok(None),
+        },
+    };
+    let base = base.files.get(path).map_or("", |file| file.text.as_str());
+    Ok(Some(cargo_lock::merge(Sides { base, ours: &ours, next: &next.text }).0))
 }
 
 /// What is recorded of the files that are written once: what either branch recorded.

@@ -1,7 +1,7 @@
 //! What every command on an existing repository goes through: spec and lock are read, the spec is edited, both specs
 //! are rendered and compared with what is on disk, and the difference is committed and reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde::Serialize;
@@ -10,15 +10,17 @@ use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::git;
 use crate::lock::{Lock, sha256};
-use crate::merge::has_markers;
+use crate::merge::shape::Shape;
 use crate::merge::yaml::{Edit, edit};
-use crate::plan::{LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
+use crate::plan::{Action, Change, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
+use crate::prompt::Prompt;
 use crate::render::{Files, RelPath, render};
 use crate::report::{self, Mention, Report};
 use crate::spec::changeset;
 use crate::spec::problem::SpecError;
-use crate::spec::{SPEC_FILE, Spec, SpecDocument};
-use crate::templates::{Sets, TemplateSet};
+use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};
+use crate::templates::{Class, Sets, TemplateSet};
 use crate::transaction::{self, Guard};
 use crate::worktree::{Found, Worktree};
 
@@ -37,11 +39,36 @@ pub(super) struct Session<'a> {
 pub(super) struct Options<'a> {
     /// Drops and narrowing are wanted.
     pub(super) allow_destructive: bool,
+    /// Changesets that no database has run are wanted gone.
+    pub(super) withdraw: bool,
     /// Names that should be gone afterwards; where the user's own files have one, the report says so.
     pub(super) gone: Vec<String>,
     /// The template set to change to.
     pub(super) upgrade_to: Option<&'a TemplateSet>,
+    /// Who is asked before anything is written.
+    pub(super) confirm: Option<Confirm>,
+    /// Commands to run next.
     pub(super) next: Vec<String>,
+    /// What the user should know of the outcome.
+    pub(super) warning: Option<String>,
+    /// Why nothing is to be done, where that is so.
+    pub(super) idle: String,
+}
+
+/// A question, asked when what will happen has been shown.
+pub(super) struct Confirm {
+    pub(super) prompt: Box<dyn Prompt>,
+    pub(super) question: String,
+}
+
+impl Confirm {
+    fn ask(mut self, plan: &Plan, mentions: &[Mention]) -> Result<(), Failure> {
+        self.prompt.say(&report::preview(plan, mentions)?)?;
+        match self.prompt.confirm(&self.question, false)? {
+            true => Ok(()),
+            false => Err(Failure::Refused("nothing was changed".to_owned())),
+        }
+    }
 }
 
 /// The repository that the command works in.
@@ -59,11 +86,8 @@ pub(super) fn guard<'a>(global: &Global, tree: &'a Worktree) -> Result<(Option<G
         let warning = "an interrupted change is not complete; the next command that writes completes it".to_owned();
         return Ok((None, if left { vec![warning] } else { Vec::new() }));
     }
-    let (guard, finished) = Guard::acquire(tree)?;
-    let mut warnings = finished.warnings;
-    if !finished.paths.is_empty() {
-        warnings.insert(0, format!("completed a change of {} files that was interrupted", finished.paths.len()));
-    }
+    let (guard, warnings) = Guard::acquire(tree)?;
+    global.recovered.replace(warnings.clone());
     Ok((Some(guard), warnings))
 }
 
@@ -143,11 +167,13 @@ impl<'a> Session<'a> {
         out: &mut impl Write,
     ) -> Result<Exit, Failure> {
         let mut warnings = self.warnings.clone();
+        warnings.extend(options.warning.clone());
         let spec = self.resolve(wanted)?;
-        self.check_destruction(&spec, options.allow_destructive)?;
+        self.check_history(&spec)?;
+        self.check_destruction(&spec, &options)?;
         self.check_conflicts()?;
 
-        let text = edit(&self.text, &edits(&self.document, &spec)?)
+        let text = edit(&self.text, &edits(&self.document, &spec)?, SECTIONS)
             .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
         let (base, set) = match options.upgrade_to {
             Some(set) => {
@@ -165,37 +191,116 @@ impl<'a> Session<'a> {
         lock.conflicts = conflicts;
         plan.set_own(self.tree, SPEC_FILE, text)?;
         plan.set_own(self.tree, LOCK_FILE, lock.to_yaml())?;
-        check_uncommitted(global, self.tree, &plan)?;
+        self.check_uncommitted(global, sets, &plan, base.as_ref())?;
         let mentions = mentions(self.tree, &plan, &next, &options.gone)?;
         let exit = if plan.conflicts().next().is_some() { Exit::Conflicts } else { Exit::Done };
+        let quiet = plan.is_empty() || global.dry_run;
+        let shown = options.confirm.is_some() && !quiet;
+        if let Some(confirm) = options.confirm
+            && shown
+        {
+            confirm.ask(&plan, &mentions)?;
+        }
         if let Some(guard) = &self.guard
             && !plan.is_empty()
         {
             warnings.extend(transaction::commit(guard, command, &plan)?);
         }
-        let quiet = plan.is_empty() || global.dry_run;
-        let report = Report {
+        let idle = plan.is_empty() && !options.idle.is_empty();
+        let mut report = Report {
             exit: exit as u8,
             mentions,
-            next: if quiet { Vec::new() } else { report::next_steps(exit == Exit::Conflicts, options.next) },
+            next: if quiet { Vec::new() } else { report::next_steps(&plan, options.next) },
+            shown,
             ..Report::of(command, global, self.tree, plan, warnings)
         };
+        if idle {
+            report.headline = format!("{}: {}", report.headline, options.idle);
+        }
         report.print(global.format, out)?;
         Ok(exit)
     }
 
-    /// Drops and narrowing are asked for in so many words.
-    fn check_destruction(&self, spec: &Spec, allowed: bool) -> Result<(), Failure> {
-        let recorded = &self.document.changesets;
-        let new = spec.changesets.iter().filter(|(id, _)| !recorded.contains_key(id));
-        let losses: Vec<_> = new.filter_map(|(_, operation)| changeset::Operation::destroys(operation)).collect();
-        if allowed || losses.is_empty() {
+    /// What was recorded says what databases have run.
+    fn check_history(&self, spec: &Spec) -> Result<(), Failure> {
+        let recorded = self.lock.spec.changesets.iter();
+        let mut changed = recorded.filter(|(id, was)| spec.changesets.get(*id).is_some_and(|now| now != *was));
+        match changed.next() {
+            None => Ok(()),
+            Some((id, _)) => Err(Failure::Refused(format!(
+                "`{SPEC_FILE}` changes the changeset `{id}`, and databases have run it as it was: put it back, and \
+                 change the fields in `entities`; a new changeset follows"
+            ))),
+        }
+    }
+
+    /// Drops and narrowing are asked for in so many words, and so is history that goes.
+    fn check_destruction(&self, spec: &Spec, options: &Options<'_>) -> Result<(), Failure> {
+        let losses = self.losses(spec, options.withdraw);
+        if options.allow_destructive || losses.is_empty() {
             return Ok(());
         }
         Err(Failure::Refused(format!(
-            "the change of `{SPEC_FILE}` {}; `appgen sync --allow-destructive` makes the changesets",
+            "the change of `{SPEC_FILE}` {}; `appgen sync --allow-destructive` does it",
             losses.join(", and ")
         )))
+    }
+
+    /// What the changesets that a spec adds destroy, and which ones it withdraws unless that is wanted; as phrases.
+    pub(super) fn losses(&self, spec: &Spec, withdraw: bool) -> Vec<String> {
+        let (recorded, applied) = (&self.document.changesets, &self.lock.spec.changesets);
+        let new = spec.changesets.iter().filter(|(id, _)| !recorded.contains_key(id));
+        let withdrawn = applied.keys().filter(|id| !withdraw && !spec.changesets.contains_key(id));
+        new.filter_map(|(_, operation)| changeset::Operation::destroys(operation))
+            .chain(withdrawn.map(|id| format!("withdraws the changeset `{id}`, which databases may have run")))
+            .collect()
+    }
+
+    /// What the user has edited and not committed is not touched: he could not get it back from git.
+    fn check_uncommitted(
+        &self,
+        global: &Global,
+        sets: &Sets,
+        plan: &Plan,
+        base: Option<&Files>,
+    ) -> Result<(), Failure> {
+        let edited: Vec<_> = plan.written().filter(|change| change.edited).collect();
+        if global.allow_dirty || edited.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<_> = edited.iter().map(|change| change.path.as_str()).collect();
+        let uncommitted = git::uncommitted(self.tree.root(), &paths)?;
+        let mut dirty = edited;
+        dirty.retain(|change| uncommitted.iter().any(|path| path == change.path.as_str()));
+        // A journal that cannot be read vouches for nothing.
+        let journal = transaction::journal(self.tree).ok().flatten();
+        dirty.retain(|change| {
+            let hash = sha256(change.ours.as_deref().unwrap_or_default());
+            let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
+            !entries.filter(|entry| entry.path == change.path).any(|entry| entry.after.as_ref() == Some(&hash))
+        });
+        if !dirty.is_empty()
+            && let (Some(committed), Some(base)) = (self.committed(sets), base)
+        {
+            dirty.retain(|change| !is_merged_of_commit(self.tree, change, &committed, base));
+        }
+        if dirty.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<_> = dirty.iter().map(|change| format!("\n  {}", change.path)).collect();
+        Err(Failure::Refused(format!(
+            "these files have edits that git does not have, and the change would merge into them:{}\n\
+             commit them, or say `--allow-dirty`",
+            list.concat()
+        )))
+    }
+
+    /// What the spec of the last commit renders; None where that cannot be known.
+    fn committed(&self, sets: &Sets) -> Option<Files> {
+        let text = git::committed(self.tree.root(), LOCK_FILE).ok()??;
+        let lock = Lock::parse(LOCK_FILE, &text).ok()?;
+        let set = sets.get(&lock.templates).ok()??;
+        render(&lock.spec, &set).ok()
     }
 
     /// Nothing is merged on top of a conflict.
@@ -277,60 +382,61 @@ fn map_edits<K: Ord + ToString, W, S: Serialize>(
     Ok(())
 }
 
-/// What the user has edited and not committed is not touched: he could not get it back from git.
-pub(super) fn check_uncommitted(global: &Global, tree: &Worktree, plan: &Plan) -> Result<(), Failure> {
-    let edited: Vec<_> = plan.written().filter(|change| change.edited).collect();
-    if global.allow_dirty || edited.is_empty() {
-        return Ok(());
-    }
-    let paths: Vec<_> = edited.iter().map(|change| change.path.as_str()).collect();
-    let uncommitted = git::uncommitted(tree.root(), &paths)?;
-    let journal = transaction::journal(tree)?;
-    let is_ours = |path: &str, bytes: &[u8]| {
-        let hash = sha256(bytes);
-        let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
-        entries.filter(|entry| entry.path.as_str() == path).any(|entry| entry.after.as_ref() == Some(&hash))
+/// Whether a file is what the last commit holds, with what appgen merged into it since: several commands may follow one
+/// another without a commit.
+fn is_merged_of_commit(tree: &Worktree, change: &Change, committed: &Files, base: &Files) -> bool {
+    let path = change.path.as_str();
+    let (Some(then), Some(now)) = (committed.get(&change.path), base.get(&change.path)) else { return false };
+    let Ok(Some(text)) = git::committed(tree.root(), path) else { return false };
+    let (shape, text) = Shape::take(&text);
+    let sides = Sides { base: &then.text, ours: &text, next: &now.text };
+    let merged = match now.class {
+        Class::CargoLock => cargo_lock::merge(sides).0,
+        _ => match merge(path, &now.lists, sides) {
+            Merged::Clean(text) => text,
+            Merged::Conflict(_) => return false,
+        },
     };
-    let dirty: Vec<_> = edited
-        .iter()
-        .filter(|change| uncommitted.iter().any(|path| path == change.path.as_str()))
-        .filter(|change| !is_ours(change.path.as_str(), change.ours.as_deref().unwrap_or_default()))
-        .map(|change| format!("\n  {}", change.path))
-        .collect();
-    if dirty.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Refused(format!(
-        "these files have edits that git does not have, and the change would merge into them:{}\n\
-         commit them, or say `--allow-dirty`",
-        dirty.concat()
-    )))
+    Some(shape.restore(&merged).as_bytes()) == change.ours.as_deref()
 }
 
-/// Lines of the user's own files that name what is gone.
+/// Lines of the user's that name what is gone. History is not his, and what the templates wrote names it no more.
 fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Result<Vec<Mention>, Failure> {
     let mut mentions = Vec::new();
     if gone.is_empty() {
         return Ok(mentions);
     }
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     for path in tree.sources()? {
+        let generated = next.get(&path);
         let change = plan.changes.iter().find(|change| change.path == path);
+        // What stays because it has edits is the removed thing itself.
+        if change.is_some_and(|change| change.action == Action::Keep) {
+            continue;
+        }
+        let change = change.filter(|change| change.action.is_written());
         let text = match change {
-            Some(change) if change.action.is_written() => change.text.clone(),
-            _ => read(tree, path.as_str())?,
+            Some(change) => change.text.clone(),
+            None => match tree.read(&path)? {
+                Found::File(bytes) => String::from_utf8(bytes).ok(),
+                _ => None,
+            },
         };
-        let generated = next.get(&path).map(|file| &file.text);
-        let Some(text) = text.filter(|text| generated != Some(text)) else { continue };
-        for (number, line) in text.lines().enumerate() {
-            let names = |word: &str| {
-                line.match_indices(word)
-                    .any(|(at, _)| !line[..at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word))
-            };
-            if gone.iter().any(|word| names(word)) {
+        let is_history = generated.is_some_and(|file| file.class == Class::Frozen);
+        let Some(text) = text.filter(|_| !is_history) else { continue };
+        let generated: BTreeSet<&str> = generated.iter().flat_map(|file| file.text.lines()).collect();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !generated.contains(line)) {
+            if gone.iter().any(|name| is_named(name, line)) {
                 mentions.push(Mention { path: path.clone(), line: number + 1, text: line.trim().to_owned() });
             }
         }
     }
     Ok(mentions)
+}
+
+/// Whether the line has the name, and not as a part of a longer word.
+fn is_named(name: &str, line: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let starts = |at: usize| !name.starts_with(is_word) || !line[..at].ends_with(is_word);
+    let ends = |at: usize| !name.ends_with(is_word) || !line[at..].starts_with(is_word);
+    line.match_indices(name).any(|(at, _)| starts(at) && ends(at + name.len()))
 }

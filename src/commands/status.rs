@@ -38,17 +38,11 @@ pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<
             format!("; `appgen upgrade` brings {current}")
         };
         writeln!(out, "templates {}{newer}", session.lock.templates)?;
-        for path in &edited {
-            writeln!(out, "edited   {path}")?;
-        }
-        for path in &deleted {
-            writeln!(out, "deleted  {path}")?;
-        }
-        for drift in &drift {
-            writeln!(out, "drift    {} {}: {}", drift.path, drift.problem, drift.fix)?;
-        }
     }
-    let headline = format!("{} edited, {} deleted, {} drifted", edited.len(), deleted.len(), drift.len());
+    let counts = [("edited", edited.len()), ("deleted", deleted.len()), ("not as the spec says", drift.len())];
+    let parts: Vec<_> =
+        counts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{count} {word}")).collect();
+    let headline = if parts.is_empty() { "every file is as generated".to_owned() } else { parts.join(", ") };
     let report = Report::of("status", global, &tree, Plan::default(), Vec::new());
     Report { headline, edited, deleted, drift, ..report }.print(global.format, out)?;
     Ok(Exit::Done)

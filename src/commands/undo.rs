@@ -5,6 +5,7 @@ use std::io::Write;
 use super::session::{guard, worktree};
 use super::{Exit, Failure};
 use crate::cli::Global;
+use crate::git;
 use crate::lock::sha256;
 use crate::plan::{Action, Change, Plan};
 use crate::report::{self, Report};
@@ -51,9 +52,15 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
     }
     if let Some(guard) = &guard {
         warnings.extend(transaction::commit(guard, "undo", &plan)?);
+        let conflicts = journal.entries.iter().filter(|entry| entry.conflict);
+        let paths: Vec<_> = conflicts.map(|entry| entry.path.as_str()).collect();
+        if let Err(error) = git::reset(tree.root(), &paths) {
+            let command = format!("git reset -- {}", paths.join(" "));
+            warnings.push(format!("git still knows of the conflicts ({error}); when it can, run `{command}`"));
+        }
     }
     let report = Report {
-        headline: format!("took back `appgen {}`: {}", journal.command, report::headline(&plan, global.dry_run)),
+        headline: format!("`appgen {}` taken back: {}", journal.command, report::headline(&plan, global.dry_run)),
         ..Report::of("undo", global, &tree, plan, warnings)
     };
     report.print(global.format, out)?;

@@ -14,6 +14,7 @@ pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<
     let options = Options {
         upgrade_to: Some(sets.current()),
         next: vec!["git diff".to_owned(), "make test".to_owned()],
+        idle: format!("the repository has the templates of this appgen, {}", sets.current().version()),
         ..Options::default()
     };
     session.apply(global, sets, "upgrade", document, options, out)

@@ -1,5 +1,6 @@
-//! Cargo.lock, package by package: next wins, what the user's own dependencies brought stays, and cargo sorts out the
-//! rest. Never a marker, for cargo could not read it.
+//! Cargo.lock, package by package and edge by edge: what either side added stays, what either side took away goes, and
+//! where both chose a version next wins. What nothing needs any more is left out, so that `--locked` accepts the result
+//! though no cargo ran. Never a marker, for cargo could not read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -37,37 +38,77 @@ struct Package {
     dependencies: Vec<Id>,
 }
 
+/// Name, series, source: of each of these cargo locks one version. The workspace's own packages have no source.
+type Slot = (String, Vec<String>, String);
+
+/// What is locked for a slot.
+struct Locked<'a> {
+    id: &'a Id,
+    text: &'a str,
+    dependencies: BTreeSet<Slot>,
+}
+
+type Slots<'a> = BTreeMap<Slot, Locked<'a>>;
+
+fn slots(lock: &Lock) -> Slots<'_> {
+    lock.packages
+        .iter()
+        .map(|(id, package)| {
+            let dependencies = package.dependencies.iter().map(slot).collect();
+            (slot(id), Locked { id, text: &package.text, dependencies })
+        })
+        .collect()
+}
+
+fn slot(id: &Id) -> Slot {
+    let series = if id.2.is_empty() { Vec::new() } else { series(&id.1) };
+    (id.0.clone(), series.into_iter().map(str::to_owned).collect(), id.2.clone())
+}
+
 fn combine(base: &str, ours: &str, next: &str) -> Option<String> {
-    let (base, mut ours, mut next) = (read(base)?, read(ours)?, read(next)?);
-    // The workspace's own packages have no source; a new version of one replaces the old one.
-    let own: BTreeSet<String> = next.packages.keys().filter(|id| id.2.is_empty()).map(|id| id.0.clone()).collect();
-    let mut waiting: Vec<Id> = ours
-        .packages
-        .keys()
-        .filter(|id| !base.packages.contains_key(*id))
-        .filter(|id| !id.2.is_empty() || !own.contains(&id.0))
-        .cloned()
-        .collect();
-    while let Some(id) = waiting.pop() {
-        if next.packages.contains_key(&id) {
+    let (base, ours, next) = (read(base)?, read(ours)?, read(next)?);
+    let sides = [slots(&base), slots(&ours), slots(&next)];
+    let mut waiting: Vec<Slot> =
+        sides[1..].iter().flat_map(BTreeMap::keys).filter(|slot| slot.2.is_empty()).cloned().collect();
+    let mut edges: BTreeMap<Slot, BTreeSet<Slot>> = BTreeMap::new();
+    while let Some(slot) = waiting.pop() {
+        if edges.contains_key(&slot) {
             continue;
         }
-        let Some(mut package) = ours.packages.remove(&id) else { continue };
-        for dependency in &mut package.dependencies {
-            if next.packages.contains_key(dependency) {
-                continue;
-            }
-            let compatible = |other: &&Id| {
-                other.0 == dependency.0 && other.2 == dependency.2 && series(&other.1) == series(&dependency.1)
-            };
-            match next.packages.keys().find(compatible) {
-                Some(other) => *dependency = other.clone(),
-                None => waiting.push(dependency.clone()),
-            }
-        }
-        next.packages.insert(id, package);
+        let dependencies = dependencies(&slot, &sides);
+        waiting.extend(dependencies.iter().cloned());
+        edges.insert(slot, dependencies);
     }
-    Some(write(&next))
+    let mut packages = BTreeMap::new();
+    for (slot, dependencies) in &edges {
+        let Locked { id, text, .. } = chosen(slot, &sides)?;
+        let dependencies = dependencies.iter().map(|to| Some(chosen(to, &sides)?.id.clone()));
+        let dependencies = dependencies.collect::<Option<_>>()?;
+        packages.insert((*id).clone(), Package { text: (*text).to_owned(), dependencies });
+    }
+    Some(write(&Lock { header: next.header, packages, tail: next.tail }))
+}
+
+/// The edges that both sides have or one added. A side that has not the package at all took none away.
+fn dependencies(slot: &Slot, [base, ours, next]: &[Slots<'_>; 3]) -> BTreeSet<Slot> {
+    let of = |side: &Slots<'_>, to: &Slot| side.get(slot).is_some_and(|locked| locked.dependencies.contains(to));
+    let either = [ours, next].into_iter().filter_map(|side| side.get(slot)).flat_map(|locked| &locked.dependencies);
+    either
+        .filter(|to| match (of(ours, to), of(next, to)) {
+            (true, false) => !of(base, to) || !next.contains_key(slot),
+            (false, true) => !of(base, to) || !ours.contains_key(slot),
+            (both, _) => both,
+        })
+        .cloned()
+        .collect()
+}
+
+/// The version: that of the side which changed it, and next's where both did.
+fn chosen<'a, 'b>(slot: &Slot, [base, ours, next]: &'b [Slots<'a>; 3]) -> Option<&'b Locked<'a>> {
+    match (base.get(slot), ours.get(slot), next.get(slot)) {
+        (Some(base), Some(ours), Some(next)) if base.text == next.text => Some(ours),
+        (_, ours, next) => next.or(ours),
+    }
 }
 
 /// The part of a version within which releases replace each other.
@@ -185,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn next_wins_and_the_users_packages_stay() {
+    fn both_sides_additions_stay_and_next_wins() {
         let base = lock(&[("app", "0.1.0", &["serde"]), ("serde", "1.0.0", &[])]);
         let ours = lock(&[
             ("app", "0.1.0", &["serde", "user"]),
@@ -195,7 +236,7 @@ mod tests {
         ]);
         let next = lock(&[("app", "0.1.0", &["serde"]), ("serde", "1.0.5", &["syn"]), ("syn", "3.0.0", &[])]);
         let merged = lock(&[
-            ("app", "0.1.0", &["serde"]),
+            ("app", "0.1.0", &["serde", "user"]),
             ("serde", "1.0.5", &["syn 3.0.0"]),
             ("syn", "2.0.0", &[]),
             ("syn", "3.0.0", &[]),
@@ -204,6 +245,51 @@ mod tests {
         assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }), (merged, true));
         assert_eq!(merge(Sides { base: &base, ours: &base, next: &next }), (next.clone(), false));
         assert_eq!(merge(Sides { base: &base, ours: &ours, next: &base }), (ours, true));
+    }
+
+    #[test]
+    fn what_a_side_updated_or_took_away_stays_so() {
+        let base = lock(&[
+            ("app", "0.1.0", &["old", "serde", "tokio"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
+        let ours =
+            lock(&[("app", "0.2.0", &["serde", "tokio"]), ("serde", "1.0.7", &[]), ("tokio", "1.0.0", &["serde"])]);
+        let next = lock(&[
+            ("app", "0.1.0", &["decimal", "old", "serde", "tokio"]),
+            ("decimal", "1.0.0", &["tokio"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.5", &[]),
+        ]);
+        let merged = lock(&[
+            ("app", "0.2.0", &["decimal", "serde", "tokio"]),
+            ("decimal", "1.0.0", &["tokio"]),
+            ("serde", "1.0.7", &[]),
+            ("tokio", "1.0.5", &["serde"]),
+        ]);
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
+        // What only the template needed goes with it; what the user needs as well stays.
+        let ours = lock(&[
+            ("app", "0.1.0", &["mine", "old", "serde", "tokio"]),
+            ("mine", "1.0.0", &["rest"]),
+            ("old", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("serde", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
+        let next = lock(&[("app", "0.1.0", &["tokio"]), ("tokio", "1.0.0", &[])]);
+        let merged = lock(&[
+            ("app", "0.1.0", &["mine", "tokio"]),
+            ("mine", "1.0.0", &["rest"]),
+            ("rest", "1.0.0", &[]),
+            ("tokio", "1.0.0", &[]),
+        ]);
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
     }
 
     #[test]

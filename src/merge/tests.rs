@@ -89,6 +89,32 @@ fn lists_keep_the_additions_of_both() {
 }
 
 #[test]
+fn items_stay_with_their_list() {
+    // Behind the list, before it, and in it.
+    clean("x.md", "| a |\n\nb\n", "| a |\n\nmine\n\nb\n", "| a |\n| new |\n\nb\n", "| a |\n| new |\n\nmine\n\nb\n");
+    clean("x.md", "| a |\n", "| a |\n| m |\nmine\n", "| a |\n| new |\n", "| a |\n| m |\n| new |\nmine\n");
+    clean(
+        "lib.rs",
+        "use x;\nmod b;\n",
+        "use x;\n// mine\nmod b;\n",
+        "use x;\nmod a;\nmod b;\n",
+        "use x;\n// mine\nmod a;\nmod b;\n",
+    );
+    clean(
+        "ci.yaml",
+        "e:\n          - b\n          - d\n",
+        "e:\n          - b\n          # mine\n          - d\n",
+        "e:\n          - b\n          - c\n          - d\n",
+        "e:\n          - b\n          - c\n          # mine\n          - d\n",
+    );
+    // What the user deleted stays deleted, and an order of his own stays.
+    clean("lib.rs", "mod a;\nmod b;\n", "mod a;\n", "mod a;\nmod b;\nmod c;\n", "mod a;\nmod c;\n");
+    clean("lib.rs", "mod a;\nmod b;\n", "mod b;\nmod a;\n", "mod a;\nmod b;\nmod c;\n", "mod b;\nmod a;\nmod c;\n");
+    // Both put something else there: nobody knows the order.
+    assert!(matches!(run("x.md", "| a |\n", "| a |\nmine\n", "| a |\nnew\n"), Merged::Conflict(_)));
+}
+
+#[test]
 fn a_clean_merge_that_does_not_parse_is_a_conflict() {
     let base = "fn a() {\n    one();\n}\n\nfn b() {}\n";
     let ours = "fn a() {\n    one();\n}\n\nfn b() {}\n\nfn c() {}\n";

@@ -31,15 +31,8 @@ pub(super) fn merge<'a>(lists: &[String], sides: Sides<'a>) -> Vec<Hunk<'a>> {
             }
             MergeResolution::Theirs => Hunk::Settled(next[n].to_vec()),
             _ => {
-                let list = patterns.iter().find_map(|list| {
-                    let all = [&base[b.clone()], &ours[o.clone()], &next[n.clone()]].concat();
-                    if !all.iter().all(|line| list.is_match(line.trim_end_matches('\n'))) {
-                        return None;
-                    }
-                    let sorted = run(list, &base, &b).is_sorted() && run(list, &next, &n).is_sorted();
-                    union(&base[b.clone()], &ours[o.clone()], &next[n.clone()], sorted)
-                });
-                match list {
+                let sides = [(&base[..], b.clone()), (&ours[..], o.clone()), (&next[..], n.clone())];
+                match patterns.iter().find_map(|list| settle_list(list, &sides)) {
                     Some(lines) => Hunk::Settled(lines),
                     None => Hunk::Conflict { base: base[b].to_vec(), ours: ours[o].to_vec(), next: next[n].to_vec() },
                 }
@@ -93,6 +86,35 @@ pub(super) fn marked(hunk: &Hunk<'_>) -> String {
 
 fn lines(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
+}
+
+/// A hunk of a list to which both sides may have added. Where one of them put something else behind the list's end, or
+/// before its beginning, the items stay with the list.
+fn settle_list<'a>(list: &Regex, sides: &[(&[&'a str], Range<usize>); 3]) -> Option<Vec<&'a str>> {
+    let fits = |line: &&&str| list.is_match(line.trim_end_matches('\n'));
+    let [base, ours, next] = sides.each_ref().map(|(lines, hunk)| &lines[hunk.clone()]);
+    if !base.iter().all(|line| fits(&line)) {
+        return None;
+    }
+    let (lines, hunk) = &sides[0];
+    let above = !base.is_empty() || lines[..hunk.start].last().is_some_and(|line| fits(&line));
+    let below = lines[hunk.end..].first().is_some_and(|line| fits(&line));
+    let items = |side: &[&str]| match above || !below {
+        true => 0..side.iter().take_while(fits).count(),
+        false => side.len() - side.iter().rev().take_while(fits).count()..side.len(),
+    };
+    let (our, new) = (items(ours), items(next));
+    let other = |side: &[&str], items: &Range<usize>| items.len() < side.len();
+    let kept = |items: &[&str]| (above || below) && base.iter().all(|line| items.contains(line));
+    match (other(ours, &our), other(next, &new)) {
+        (true, true) => return None,
+        (true, false) if !kept(&ours[our.clone()]) => return None,
+        (false, true) if !kept(&next[new.clone()]) => return None,
+        _ => {}
+    }
+    let sorted = sides.iter().all(|(lines, hunk)| run(list, lines, hunk).is_sorted());
+    let both = union(base, &ours[our.clone()], &next[new.clone()], sorted)?;
+    Some([&ours[..our.start], &next[..new.start], &both, &ours[our.end..], &next[new.end..]].concat())
 }
 
 /// The lines of the list around a hunk: they tell whether it is kept sorted.

@@ -2,6 +2,7 @@
 //! had when the changeset was made, though the entity may be gone by now.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::context::{FieldValues, Targets, field_values, sql_literal};
 use crate::spec::changeset::{
@@ -91,9 +92,12 @@ impl ChangesetValues {
 
     fn insert_rows(id: &ChangesetId, insert: &InsertRows, table: Option<&Table>) -> Self {
         let key = table.and_then(|table| insert.key(&table.fields));
+        let literal = |(column, value): (&SqlName, &Value)| {
+            table.and_then(|table| table.fields.get(column)).map(|field| sql_literal(field, value)).unwrap_or_default()
+        };
         let rows = insert.rows.iter().map(|row| RowValues {
-            values: row.values().map(sql_literal).collect(),
-            key: key.and_then(|key| row.get(key)).map(sql_literal).unwrap_or_default(),
+            values: row.iter().map(literal).collect(),
+            key: key.and_then(|key| row.get_key_value(key)).map(literal).unwrap_or_default(),
         });
         Self {
             op: "insert_rows",

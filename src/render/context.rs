@@ -13,12 +13,12 @@ use super::engine::sql_string;
 use super::{json_schema, samples};
 use crate::spec::Spec;
 use crate::spec::entity::{Entity, Fields};
-use crate::spec::environment::{Database, Environment, Secrets};
+use crate::spec::environment::{Autoscaling, Database, Egress, Environment, Expose, Resources, Secrets};
 use crate::spec::field::{Field, FieldType, decimal_text};
 use crate::spec::handler::{Example, Handler};
 use crate::spec::name::{EntityName, EnvironmentName, HandlerName, SqlName, pascal, plural, title};
 use crate::spec::pattern::Pattern;
-use crate::spec::service::Ci;
+use crate::spec::service::{AppgenSource, Ci};
 use crate::spec::{entity_functions, entity_path};
 use crate::templates::Unit;
 
@@ -85,6 +85,7 @@ impl Context {
         let shared = context! {
             service => Serde(&service),
             features => Serde(&spec.features),
+            appgen_install => spec.features.appgen_source.as_ref().map(AppgenSource::flags).unwrap_or_default(),
             environments => Serde(&environments),
             entities => Serde(&entities),
             handlers => Serde(&handlers),
@@ -148,14 +149,18 @@ fn spec_facts(spec: &Spec) -> Facts {
     let any =
         |holds: &dyn Fn(&Field) -> bool| spec.entities.values().flat_map(|entity| entity.fields.values()).any(holds);
     let field = |kinds: &[FieldType]| any(&|field| kinds.contains(&field.kind));
+    let example = |example| spec.handlers.values().any(|handler| handler.example == Some(example));
     BTreeMap::from([
         ("worker_pool", spec.features.worker_pool),
         ("openapi_docs", spec.features.openapi_docs),
+        ("http_client", spec.features.http_client),
         ("ci_github", spec.features.ci == Ci::Github),
+        ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),
         ("handlers", !spec.handlers.is_empty()),
-        ("factorial", spec.handlers.values().any(|handler| handler.example == Some(Example::Factorial))),
+        ("factorial", example(Example::Factorial)),
+        ("quote", example(Example::Quote)),
         ("int", field(&[FieldType::Smallint, FieldType::Integer, FieldType::Bigint])),
         ("boolean", field(&[FieldType::Boolean])),
         ("date", field(&[FieldType::Date])),
@@ -204,42 +209,117 @@ impl ServiceValues {
 #[derive(Serialize)]
 struct EnvironmentValues {
     name: String,
+    /// `app.kubernetes.io/instance`: tells the variants of a service apart, in one namespace too.
+    instance: String,
+    /// Zero where the autoscaler decides.
     replicas: u16,
+    autoscaling: Option<Autoscaling>,
+    resources: Option<Resources>,
+    /// Seconds: until a pod is killed, and what of it the requests get.
+    grace_period: u16,
+    shutdown_grace: u16,
     database: Database,
     database_host: String,
+    database_cidr: String,
     secrets: Secrets,
+    secret_store: String,
+    secret_key: String,
     log_level: crate::spec::environment::LogLevel,
     contexts: Vec<String>,
     contexts_csv: String,
     namespace: String,
     create_namespace: bool,
+    expose: Expose,
+    host: String,
+    tls_secret: String,
+    ingress_class: String,
+    gateway: String,
+    gateway_namespace: String,
+    load_balancer_port: u16,
+    annotations: BTreeMap<String, String>,
+    ingress_namespace: String,
+    monitoring_namespace: String,
+    egress: Vec<Egress>,
 }
+
+/// What a pod has before its requests get the rest of its grace period: preStop, `shutdown.drain_delay`, and some to
+/// spare, in seconds.
+const BEFORE_AND_BEHIND_THE_GRACE: u16 = 15;
 
 impl EnvironmentValues {
     fn new(spec: &Spec, name: &EnvironmentName, environment: &Environment) -> Self {
-        let in_cluster = || format!("{}-db", spec.service.name);
+        let this = environment.clone();
+        let service = &spec.service.name;
+        let instance = format!("{service}-{name}");
+        let namespace = this.namespace.unwrap_or_else(|| instance.clone());
+        let grace_period = this.grace_period.unwrap_or(45);
+        let gateway = this.gateway.unwrap_or_default();
+        let (gateway_namespace, gateway) = gateway.split_once('/').unwrap_or_default();
         Self {
             name: name.to_string(),
-            replicas: environment.replicas,
-            database: environment.database,
-            database_host: environment.database_host.clone().unwrap_or_else(in_cluster),
-            secrets: environment.secrets,
-            log_level: environment.log_level,
-            contexts: environment.contexts.clone(),
-            contexts_csv: environment.contexts.join(","),
-            namespace: format!("{}-{name}", spec.service.name),
-            create_namespace: environment.create_namespace,
+            instance,
+            replicas: this.replicas.unwrap_or(0),
+            autoscaling: this.autoscaling,
+            resources: this.resources,
+            grace_period,
+            shutdown_grace: grace_period.saturating_sub(BEFORE_AND_BEHIND_THE_GRACE),
+            database: this.database,
+            database_host: this.database_host.unwrap_or_else(|| format!("{service}-db")),
+            database_cidr: this.database_cidr.unwrap_or_else(|| "0.0.0.0/0".to_owned()),
+            secrets: this.secrets,
+            secret_store: this.secret_store.unwrap_or_default(),
+            secret_key: this.secret_key.unwrap_or_else(|| format!("{namespace}/db")),
+            log_level: this.log_level,
+            contexts_csv: this.contexts.join(","),
+            contexts: this.contexts,
+            namespace,
+            create_namespace: this.create_namespace,
+            expose: this.expose,
+            host: this.host.unwrap_or_default(),
+            tls_secret: this.tls_secret.unwrap_or_else(|| format!("{service}-tls")),
+            ingress_class: this.ingress_class.unwrap_or_default(),
+            gateway: gateway.to_owned(),
+            gateway_namespace: gateway_namespace.to_owned(),
+            load_balancer_port: this.load_balancer_port.unwrap_or(3000),
+            annotations: this.annotations,
+            ingress_namespace: this.ingress_namespace.unwrap_or_default(),
+            monitoring_namespace: this.monitoring_namespace.unwrap_or_default(),
+            egress: this.egress,
         }
     }
 
-    fn facts(&self) -> [(&'static str, bool); 5] {
-        [
+    fn facts(&self) -> Vec<(&'static str, bool)> {
+        let mut facts = vec![
             ("db_in_cluster", self.database == Database::InCluster),
             ("db_external", self.database == Database::External),
             ("secrets_file", self.secrets == Secrets::File),
             ("secrets_existing", self.secrets == Secrets::Existing),
+            ("secrets_external", self.secrets == Secrets::External),
             ("create_namespace", self.create_namespace),
-        ]
+            ("autoscaling", self.autoscaling.is_some()),
+            ("resources", self.resources.is_some()),
+            ("ingress", self.expose == Expose::Ingress),
+            ("ingress_class", !self.ingress_class.is_empty()),
+            ("gateway", self.expose == Expose::Gateway),
+            ("load_balancer", self.expose == Expose::LoadBalancer),
+            ("annotations", !self.annotations.is_empty()),
+            ("ingress_namespace", !self.ingress_namespace.is_empty()),
+            ("monitoring_namespace", !self.monitoring_namespace.is_empty()),
+            ("egress", !self.egress.is_empty()),
+            ("grace_period", self.grace_period != 45),
+        ];
+        const PATCHING: &[&str] = &[
+            "db_external",
+            "resources",
+            "grace_period",
+            "load_balancer",
+            "ingress_namespace",
+            "monitoring_namespace",
+            "egress",
+        ];
+        let patches = facts.iter().any(|(fact, holds)| *holds && PATCHING.contains(fact));
+        facts.push(("patches", patches));
+        facts
     }
 }
 
@@ -377,6 +457,7 @@ pub(super) struct FieldValues {
     index_name: String,
     check_name: String,
     fk_name: String,
+    is_text: bool,
 }
 
 /// The table of each entity that can be referred to.
@@ -425,7 +506,7 @@ impl FieldValues {
             kept: samples::kept(field).iter().map(|values| values.each_ref().map(Json::to_string)).collect(),
             target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
             target_table: target_table.unwrap_or_default(),
-            backfill: field.backfill.as_ref().map(sql_literal).unwrap_or_default(),
+            backfill: field.backfill.as_ref().map(|value| sql_literal(field, value)).unwrap_or_default(),
             sql_check: sql_checks(name, field, &min, &max),
             min,
             max,
@@ -435,6 +516,7 @@ impl FieldValues {
             index_name: constraint_name(table, name, "idx"),
             check_name: constraint_name(table, name, "check"),
             fk_name: constraint_name(table, name, "fkey"),
+            is_text: matches!(field.kind, FieldType::Text | FieldType::Enum),
         }
     }
 }
@@ -463,8 +545,8 @@ fn percent_encoded(text: &str) -> String {
         .collect()
 }
 
-/// A constraint's name after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both are cut, and a
-/// checksum of the whole keeps two such names apart.
+/// The name of a constraint or an index after PostgreSQL's own pattern. Where the parts do not fit into 63 bytes both
+/// are cut, and a checksum of the whole keeps two such names apart.
 fn constraint_name(table: &SqlName, column: &SqlName, suffix: &str) -> String {
     let whole = format!("{table}_{column}_{suffix}");
     if whole.len() <= 63 {
@@ -506,18 +588,16 @@ impl HandlerValues {
             method: handler.method,
             path: handler.path.as_str().to_owned(),
             params: handler.path.parameters().map(param).collect(),
-            example: match handler.example {
-                Some(Example::Factorial) => "factorial",
-                None => "",
-            },
+            example: handler.example.map_or("", Example::as_str),
             has_body: handler.method.has_body(),
         }
     }
 
-    fn facts(&self) -> [(&'static str, bool); 4] {
+    fn facts(&self) -> [(&'static str, bool); 5] {
         [
             ("skeleton", self.example.is_empty()),
             ("factorial", self.example == "factorial"),
+            ("quote", self.example == "quote"),
             ("has_params", !self.params.is_empty()),
             ("has_body", self.has_body),
         ]
@@ -525,9 +605,10 @@ impl HandlerValues {
 }
 
 /// A literal that PostgreSQL converts to the column's type.
-pub(super) fn sql_literal(value: &Json) -> String {
+pub(super) fn sql_literal(field: &Field, value: &Json) -> String {
     match value {
         Json::Null => "null".to_owned(),
+        value if field.kind == FieldType::Json => sql_string(&value.to_string()),
         Json::Bool(value) => value.to_string(),
         Json::Number(value) => value.to_string(),
         Json::String(text) => sql_string(text),

@@ -41,9 +41,11 @@ impl From<RelPath> for String {
 
 impl RelPath {
     /// # Errors
-    /// The path is absolute, empty, or has a segment that is empty, `.` or `..`.
+    /// The path is absolute, empty, has a segment that is empty, `.` or `..`, or leads into git's own directory: whoever
+    /// can write there decides what the next git command runs.
     pub fn parse(text: &str) -> Result<Self, RenderError> {
-        if text.contains('\\') || text.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        let strange = |segment: &str| matches!(segment, "" | "." | "..") || segment.eq_ignore_ascii_case(".git");
+        if text.contains('\\') || text.split('/').any(strange) {
             return Err(RenderError::Path(text.to_owned()));
         }
         Ok(Self(text.to_owned()))

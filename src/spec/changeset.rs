@@ -1,6 +1,7 @@
 //! Changesets: the recorded history of the schema, each one an operation. They are never edited and never renumbered;
 //! replaying them gives the tables that exist.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -17,8 +18,8 @@ use super::problem::Problem;
 use super::service::check_line;
 
 /// `0001-create-countries`: a number of four or more digits, a verb and a subject. Two branches may take one number;
-/// the words tell them apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// the words tell them apart. In the order of numbers, then of words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[0-9]{4,9}-[a-z0-9]+(-[a-z0-9]+)*$", "maxLength" = 120))]
 pub struct ChangesetId(String);
@@ -49,8 +50,25 @@ impl ChangesetId {
         &self.0
     }
 
+    /// The words after the number.
+    pub fn slug(&self) -> &str {
+        self.0.split_once('-').map_or("", |(_, slug)| slug)
+    }
+
     fn number(&self) -> u32 {
         self.0.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Ord for ChangesetId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.number(), &self.0).cmp(&(other.number(), &other.0))
+    }
+}
+
+impl PartialOrd for ChangesetId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -203,6 +221,7 @@ pub fn replay(changesets: &Changesets, problems: &mut Vec<Problem>) -> Tables {
 pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, problems: &mut Vec<Problem>) {
     let (key, table) = match operation {
         Operation::CreateTable(create) => {
+            check_references(tables, Some(&create.entity), &create.fields, [id.as_str(), "create_table"], problems);
             let fields = columns(&create.fields);
             if tables.insert(create.table.clone(), Table { entity: create.entity.clone(), fields }).is_some() {
                 let message = format!("an earlier changeset created the table `{}`", create.table);
@@ -223,6 +242,9 @@ pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, 
         Operation::DropTable(drop) => ("drop_table", &drop.table),
         Operation::InsertRows(insert) => ("insert_rows", &insert.table),
     };
+    if let Operation::AddColumns(add) = operation {
+        check_references(tables, None, &add.fields, [id.as_str(), key], problems);
+    }
     let path = ["changesets".to_owned(), id.to_string(), key.to_owned()];
     let Some(made) = tables.get_mut(table) else {
         let message = format!("no earlier changeset creates the table `{table}`");
@@ -266,6 +288,23 @@ pub fn replay_one(tables: &mut Tables, id: &ChangesetId, operation: &Operation, 
         }
         Operation::InsertRows(insert) => insert.check(made, &path, problems),
         Operation::CreateTable(_) | Operation::Sql(_) => {}
+    }
+}
+
+/// A reference needs the table that it leads to. `own` is the entity whose table is being made.
+fn check_references(
+    tables: &Tables,
+    own: Option<&EntityName>,
+    fields: &Fields,
+    [id, key]: [&str; 2],
+    problems: &mut Vec<Problem>,
+) {
+    let has_table = |to: &EntityName| own == Some(to) || tables.values().any(|table| table.entity == *to);
+    for (name, field) in fields {
+        if let Some(to) = field.to.as_ref().filter(|to| !has_table(to)) {
+            let message = format!("`{name}` refers to `{to}`, and no earlier changeset creates its table");
+            problems.push(Problem::at(["changesets", id, key, "fields", name.as_str()], message));
+        }
     }
 }
 
@@ -320,18 +359,25 @@ pub fn append_pending(
     let tables = replay(changesets, problems);
     for name in in_order_of_references(entities, problems) {
         let entity = &entities[&name];
-        match tables.get(&entity.table) {
-            None => {
+        let before = tables.iter().find(|(_, made)| made.entity == name).map(|(table, _)| table);
+        match (tables.get(&entity.table), before) {
+            (None, Some(before)) => {
+                let message = format!("`{name}` has its rows in the table `{before}`, and a table keeps its name");
+                let help =
+                    "give it that `table`, or move the rows to an entity of another name: `appgen add-migration`";
+                problems.push(Problem::at(["entities", name.kebab(), "table"], message).help(help));
+            }
+            (None, None) => {
                 let (table, fields) = (entity.table.clone(), columns(&entity.fields));
                 let create = CreateTable { entity: name.clone(), table, fields };
                 append(changesets, "create", entity.table.as_str(), Operation::CreateTable(create));
             }
-            Some(made) if made.entity != name => {
+            (Some(made), _) if made.entity != name => {
                 let message = format!("the table `{}` was made for `{}`", entity.table, made.entity);
                 let problem = Problem::at(["entities", name.kebab(), "table"], message);
                 problems.push(problem.help("give the entity another `table`"));
             }
-            Some(made) => append_differences(changesets, &name, entity, &made.fields, problems),
+            (Some(made), _) => append_differences(changesets, &name, entity, &made.fields, problems),
         }
     }
 }
@@ -348,7 +394,6 @@ fn append_differences(
         problems.push(Problem::at(["entities", name.kebab(), "fields", field.as_str()], message).help(help));
     };
     let table = &entity.table;
-    let subject = |column: &SqlName| format!("{table}_{column}");
     let dropped: Fields = made
         .iter()
         .filter(|(column, _)| !entity.fields.contains_key(*column))
@@ -393,19 +438,28 @@ fn append_differences(
         }
         let (column, from, to) = (column.clone(), from.clone(), to.clone());
         let alter = AlterColumn { table: table.clone(), column, from, to };
-        append(changesets, "alter", &subject(&alter.column), Operation::AlterColumn(alter));
+        append(changesets, "alter", &format!("{table}_{}", alter.column), Operation::AlterColumn(alter));
     }
+    // With every column in the name: two branches that change one table then make two changesets.
+    let subject =
+        |fields: &Fields| format!("{table}_{}", fields.keys().map(SqlName::as_str).collect::<Vec<_>>().join("_"));
     if !added.is_empty() {
-        let what = match added.first() {
-            Some((column, _)) if added.len() == 1 => subject(column),
-            _ => table.to_string(),
-        };
-        let add = AddColumns { table: table.clone(), fields: added };
-        append(changesets, "extend", &what, Operation::AddColumns(add));
+        let subject = subject(&added);
+        append(
+            changesets,
+            "extend",
+            &subject,
+            Operation::AddColumns(AddColumns { table: table.clone(), fields: added }),
+        );
     }
     if !dropped.is_empty() {
-        let drop = DropColumns { table: table.clone(), fields: dropped };
-        append(changesets, "shrink", table.as_str(), Operation::DropColumns(drop));
+        let subject = subject(&dropped);
+        append(
+            changesets,
+            "shrink",
+            &subject,
+            Operation::DropColumns(DropColumns { table: table.clone(), fields: dropped }),
+        );
     }
 }
 
@@ -433,4 +487,17 @@ fn in_order_of_references(entities: &BTreeMap<EntityName, Entity>, problems: &mu
         ordered.push(waiting.remove(index).clone());
     }
     ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changesets_follow_their_numbers() {
+        let id = |text: &str| ChangesetId::parse(text).unwrap();
+        let mut ids = [id("10000-a"), id("9999-b"), id("0002-b"), id("0002-a")];
+        ids.sort();
+        assert_eq!(ids.map(String::from), ["0002-a", "0002-b", "9999-b", "10000-a"]);
+    }
 }

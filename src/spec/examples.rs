@@ -41,7 +41,11 @@ pub fn add_to(document: &mut SpecDocument) {
     );
     document.handlers.insert(
         handler("quote"),
-        Handler { method: Method::Get, path: path("/api/v1/quotes/{symbol}"), example: None },
+        Handler {
+            method: Method::Get,
+            path: path("/api/v1/quotes/{symbol}"),
+            example: document.features.http_client.then_some(Example::Quote),
+        },
     );
     if document.features.worker_pool {
         document.handlers.insert(

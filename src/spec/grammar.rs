@@ -91,3 +91,46 @@ pub fn parse_field(text: &str) -> Result<(SqlName, Field), String> {
         Err(reason) => refuse(reason),
     }
 }
+
+/// The short form of a field, without its name.
+pub fn show_field(field: &Field) -> String {
+    let word = TYPES.iter().find(|(kind, _)| *kind == field.kind).map_or("", |(_, names)| names[0]);
+    let number = |number: Option<u32>| number.map(|number| number.to_string());
+    let arguments = match field.kind {
+        FieldType::Enum => field.values.clone(),
+        FieldType::Ref => field.to.iter().map(ToString::to_string).collect(),
+        _ => [number(field.length), number(field.precision), number(field.scale)].into_iter().flatten().collect(),
+    };
+    let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(",")) };
+    let required = if field.required { "!" } else { "" };
+    let unique = if field.unique { "^" } else { "" };
+    format!("{word}{arguments}{required}{unique}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        for text in [
+            "text",
+            "text(3)!^",
+            "smallint!",
+            "integer",
+            "bigint^",
+            "boolean",
+            "date!",
+            "timestamp",
+            "uuid^",
+            "json",
+            "decimal(12,6)!",
+            "decimal(4)",
+            "enum(open,closed)!",
+            "ref(country)",
+        ] {
+            let (_, field) = parse_field(&format!("a:{text}")).unwrap();
+            assert_eq!(show_field(&field), text);
+        }
+    }
+}

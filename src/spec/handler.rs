@@ -1,5 +1,7 @@
 //! A handler and its route; which routes can stand beside each other.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,23 @@ impl Method {
 pub enum Example {
     /// Runs the factorial job of the worker pool; needs `features.worker_pool`.
     Factorial,
+    /// Asks another service; needs `features.http_client`.
+    Quote,
+}
+
+impl Example {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Factorial => "factorial",
+            Self::Quote => "quote",
+        }
+    }
+}
+
+impl fmt::Display for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +107,11 @@ impl RoutePath {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path up to its first parameter.
+    pub fn literal_prefix(&self) -> &str {
+        self.0.split('{').next().unwrap_or_default()
     }
 
     /// The parameters in order, each with its Rust identifier.

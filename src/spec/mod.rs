@@ -8,6 +8,7 @@ pub mod examples;
 pub mod field;
 pub mod grammar;
 pub mod handler;
+mod kubernetes;
 pub mod name;
 pub mod pattern;
 pub mod problem;
@@ -29,6 +30,9 @@ use service::{Features, Service, ServiceDocument, check_line};
 
 /// The spec's place in a repository.
 pub const SPEC_FILE: &str = "appgen.yaml";
+
+/// The keys of `appgen.yaml` in the order in which they are written.
+pub const SECTIONS: &[&str] = &["version", "service", "features", "environments", "entities", "handlers", "changesets"];
 
 /// The format of `appgen.yaml` that this version reads and writes.
 pub const FORMAT: u32 = 1;
@@ -177,6 +181,7 @@ impl Spec {
 
     fn check(&self, problems: &mut Vec<Problem>) {
         self.service.check(problems);
+        self.features.check(problems);
         if self.environments.len() > MOST_ENVIRONMENTS {
             let message = format!("{} environments; {MOST_ENVIRONMENTS} are possible", self.environments.len());
             problems.push(Problem::at(["environments"], message));
@@ -247,14 +252,26 @@ impl Spec {
             }
         }
         for (name, handler) in &self.handlers {
-            if handler.example == Some(Example::Factorial) {
-                let path = ["handlers", name.kebab(), "example"];
-                if !self.features.worker_pool {
-                    problems.push(Problem::at(path, "the factorial example needs `features.worker_pool`"));
-                }
-                if handler.method != Method::Post || handler.path.parameters().next().is_some() {
-                    problems.push(Problem::at(path, "the factorial example is a POST to a path without parameters"));
-                }
+            let Some(example) = handler.example else { continue };
+            let parameters = handler.path.parameters().count();
+            let (feature, fits, route) = match example {
+                Example::Factorial => (
+                    (self.features.worker_pool, "worker_pool"),
+                    handler.method == Method::Post && parameters == 0,
+                    "a POST to a path without parameters",
+                ),
+                Example::Quote => (
+                    (self.features.http_client, "http_client"),
+                    handler.method == Method::Get && parameters == 1,
+                    "a GET of a path with one parameter",
+                ),
+            };
+            let path = ["handlers", name.kebab(), "example"];
+            if let (false, switch) = feature {
+                problems.push(Problem::at(path, format!("the {example} example needs `features.{switch}`")));
+            }
+            if !fits {
+                problems.push(Problem::at(path, format!("the {example} example is {route}")));
             }
         }
     }
@@ -269,7 +286,7 @@ impl Spec {
             if first != path {
                 let message = format!("`{}` overlaps `{}` of `{holder}`", path.as_str(), first.as_str());
                 let problem = Problem::at([section, &owner], message);
-                problems.push(problem.help(format!("write `{}`", first.as_str())));
+                problems.push(problem.help("give the parameters of both the same names"));
             } else if let Some(holder) = routes.insert((method, path.shape()), label) {
                 let message = format!("`{}` is bound by `{holder}` for this method", path.as_str());
                 problems.push(Problem::at([section, &owner], message));

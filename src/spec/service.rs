@@ -132,19 +132,184 @@ pub enum Ci {
 }
 
 /// The switches of the optional parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Features {
     /// A bounded pool of workers for jobs off the request path. Default: true.
     pub worker_pool: bool,
     /// A page at `/docs` of the admin listener that shows the OpenAPI document; works without a network. Default: false.
     pub openapi_docs: bool,
+    /// A client for calls of other services: pooled, with time limits and retries. Default: true.
+    pub http_client: bool,
     /// Default: `github`.
     pub ci: Ci,
+    /// Where the continuous integration installs appgen from, to run `appgen check`. Without it there is no such job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appgen_source: Option<AppgenSource>,
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { worker_pool: true, openapi_docs: false, ci: Ci::Github }
+        Self { worker_pool: true, http_client: true, openapi_docs: false, ci: Ci::Github, appgen_source: None }
+    }
+}
+
+/// What `cargo install` is told: a version in the registry of crates, or a commit or tag of a git repository. Always a
+/// fixed one: the appgen that checks a repository must hold the templates that it was made with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppgenSource {
+    /// An exact version, such as `1.4.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// An https address of a git repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git: Option<String>,
+    /// A tag in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// A commit in it, in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rev: Option<String>,
+}
+
+/// A key, its value, whether a value is legal, and what a legal one is.
+type Part<'a> = (&'static str, &'a Option<String>, fn(&str) -> bool, &'static str);
+
+impl AppgenSource {
+    /// The flags of `cargo install`; nothing in them means anything to a shell or to YAML.
+    pub fn flags(&self) -> Vec<String> {
+        let parts = [("version", &self.version), ("git", &self.git), ("tag", &self.tag), ("rev", &self.rev)];
+        parts.into_iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!("--{flag} {value}"))).collect()
+    }
+
+    fn check(&self, problems: &mut Vec<Problem>) {
+        let mut refuse = |key: Option<&str>, message: String| {
+            let path = ["features", "appgen_source"].into_iter().chain(key);
+            problems.push(Problem::at(path, message));
+        };
+        let one_of_both = match (&self.version, &self.git, &self.tag, &self.rev) {
+            (Some(_), None, None, None) => true,
+            (None, Some(_), tag, rev) => tag.is_some() != rev.is_some(),
+            _ => false,
+        };
+        if !one_of_both {
+            refuse(None, "the source is a `version`, or a `git` with a `tag` or a `rev`".to_owned());
+        }
+        let parts: [Part<'_>; 4] = [
+            ("version", &self.version, is_exact_version, "an exact version such as `1.4.0`"),
+            ("git", &self.git, is_https_address, "an https address such as `https://github.com/acme/appgen`"),
+            ("tag", &self.tag, is_tag, "a tag such as `v1.4.0`"),
+            ("rev", &self.rev, is_commit, "a commit in full, 40 or 64 hexadecimal digits"),
+        ];
+        for (key, value, is_legal, wanted) in parts {
+            if let Some(value) = value.as_ref().filter(|value| !is_legal(value)) {
+                refuse(Some(key), format!("`{}` is not {wanted}", value.escape_debug()));
+            }
+        }
+    }
+}
+
+/// Three numbers and, after a hyphen, an identifier (Semantic Versioning 2.0.0, without build metadata).
+fn is_exact_version(text: &str) -> bool {
+    let (numbers, pre) = text.split_once('-').unwrap_or((text, "0"));
+    let is_number = |part: &str| part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
+    let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    text.len() <= 64
+        && numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && pre.split('.').all(is_word)
+}
+
+/// A host and a path without user, query and anything that a shell or YAML would read.
+fn is_https_address(text: &str) -> bool {
+    let legal = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    text.len() <= 140
+        && text.strip_prefix("https://").is_some_and(|rest| rest.contains('/') && rest.split('/').all(legal))
+}
+
+/// A ref's name (git-check-ref-format(1)) of plain characters.
+fn is_tag(text: &str) -> bool {
+    let legal = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            && !part.contains("..")
+            && !part.ends_with('.')
+            && !part.ends_with(".lock")
+    };
+    text.len() <= 100 && text.split('/').all(legal)
+}
+
+fn is_commit(text: &str) -> bool {
+    [40, 64].contains(&text.len()) && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+}
+
+impl Features {
+    pub fn check(&self, problems: &mut Vec<Problem>) {
+        let Some(source) = &self.appgen_source else { return };
+        source.check(problems);
+        if self.ci == Ci::None {
+            let message = "there is no continuous integration that would install it: `features.ci` is `none`";
+            problems.push(Problem::at(["features", "appgen_source"], message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_that_reach_a_shell_are_plain() {
+        let source = |version: &str, git: &str, tag: &str, rev: &str| {
+            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            AppgenSource { version: some(version), git: some(git), tag: some(tag), rev: some(rev) }
+        };
+        let problems = |source: &AppgenSource| {
+            let mut problems = Vec::new();
+            source.check(&mut problems);
+            problems
+        };
+        let (address, commit) = ("https://github.com/acme/appgen", "0123456789abcdef0123456789abcdef01234567");
+        for legal in [
+            source("1.4.0", "", "", ""),
+            source("0.1.0-rc.1", "", "", ""),
+            source("", address, "v1.4.0", ""),
+            source("", "https://git.acme.example/team/appgen.git", "release/1.4", ""),
+            source("", address, "", commit),
+        ] {
+            assert_eq!(problems(&legal), [], "{legal:?}");
+        }
+        for illegal in [
+            source("", "", "", ""),
+            source("1.4.0", address, "v1", ""),
+            source("1.4.0", "", "v1", ""),
+            source("", address, "", ""),
+            source("", address, "v1", commit),
+            source("", "", "v1", ""),
+            source("1.4", "", "", ""),
+            source("^1.4.0", "", "", ""),
+            source("01.4.0", "", "", ""),
+            source("1.4.0-", "", "", ""),
+            source("1.4.0; reboot", "", "", ""),
+            source("", "http://github.com/acme/appgen", "v1", ""),
+            source("", "https://user:word@github.com/acme/appgen", "v1", ""),
+            source("", "https://github.com/acme/appgen?a=$(reboot)", "v1", ""),
+            source("", "https://github.com/../appgen", "v1", ""),
+            source("", "https://github.com/acme/appgen: x", "v1", ""),
+            source("", "https://github.com", "v1", ""),
+            source("", address, "--path", ""),
+            source("", address, "v1 --force", ""),
+            source("", address, "v1..2", ""),
+            source("", address, "a\nb", ""),
+            source("", address, "", "main"),
+            source("", address, "", &commit.to_uppercase()),
+        ] {
+            assert_ne!(problems(&illegal), [], "{illegal:?}");
+        }
     }
 }

@@ -1,26 +1,49 @@
 //! How a command edits a spec. Adding what is there already, with the same values, changes nothing; adding it with other
 //! values is refused with the difference.
 
-use serde::Serialize;
+use std::fmt::Write as _;
 
-use super::changeset::{self, DropTable, Operation, Sql};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::changeset::{self, ChangesetId, DropTable, Operation, Sql};
 use super::entity::{Entity, EntityDocument};
-use super::environment::EnvironmentDocument;
+use super::environment::{Environment, EnvironmentDocument};
+use super::field::Field;
+use super::grammar::show_field;
 use super::handler::Handler;
-use super::name::{EntityName, EnvironmentName, HandlerName, closest};
+use super::name::{EntityName, EnvironmentName, HandlerName, closest, title};
 use super::{Spec, SpecDocument};
 
 /// Why a spec cannot be edited in this way.
 #[derive(Debug, thiserror::Error)]
 pub enum TransitionError {
-    #[error("the {kind} `{name}` exists with other values:\n{difference}edit `appgen.yaml`, then run `appgen sync`")]
-    Differs { kind: &'static str, name: String, difference: String },
+    #[error("the {kind} `{name}` is there with other values:\n{}{help}", table(.differences))]
+    Differs { kind: &'static str, name: String, differences: Vec<Difference>, help: String },
     #[error("there is no {kind} `{name}`{}", suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
     Unknown { kind: &'static str, name: String, suggestion: Option<String> },
     #[error("`{name}` is referred to by {by}; remove those fields first")]
     Referenced { name: String, by: String },
     #[error("a repository has at least one environment")]
     LastEnvironment,
+}
+
+/// A value that is there, and another that was given for it.
+#[derive(Debug)]
+pub struct Difference {
+    key: String,
+    there: String,
+    given: String,
+}
+
+impl Spec {
+    /// # Errors
+    /// There is none of that name.
+    pub fn environment(&self, name: &EnvironmentName) -> Result<&Environment, TransitionError> {
+        let known = self.environments.keys().map(EnvironmentName::kebab);
+        exists("environment", name.kebab(), self.environments.contains_key(name), known)?;
+        Ok(&self.environments[name])
+    }
 }
 
 /// What becomes of the table of an entity that is removed.
@@ -51,17 +74,12 @@ impl SpecDocument {
             self.environments.insert(name, given);
             return Ok(());
         };
-        let there = there.to_document();
-        let differences = [
-            differs("replicas", given.replicas.as_ref(), there.replicas.as_ref()),
-            differs("database", given.database.as_ref(), there.database.as_ref()),
-            differs("database_host", given.database_host.as_ref(), there.database_host.as_ref()),
-            differs("secrets", given.secrets.as_ref(), there.secrets.as_ref()),
-            differs("log_level", given.log_level.as_ref(), there.log_level.as_ref()),
-            differs("contexts", given.contexts.as_ref(), there.contexts.as_ref()),
-            differs("create_namespace", given.create_namespace.as_ref(), there.create_namespace.as_ref()),
-        ];
-        same("environment", name.kebab(), &differences.concat())
+        let there = there.to_document().knobs();
+        let mut differences = Differences::default();
+        for (knob, value) in given.knobs() {
+            differences.note(&knob, Some(&value), there.get(&knob));
+        }
+        differences.none("environment", name.kebab(), in_the_spec("environments", name.kebab()))
     }
 
     /// # Errors
@@ -71,11 +89,10 @@ impl SpecDocument {
             self.handlers.insert(name, handler);
             return Ok(());
         };
-        let differences = [
-            differs("method", Some(&handler.method), Some(&there.method)),
-            differs("path", Some(&handler.path), Some(&there.path)),
-        ];
-        same("handler", name.kebab(), &differences.concat())
+        let mut differences = Differences::default();
+        differences.note("method", Some(&handler.method), Some(&there.method));
+        differences.note("path", Some(&handler.path), Some(&there.path));
+        differences.none("handler", name.kebab(), in_the_spec("handlers", name.kebab()))
     }
 
     /// # Errors
@@ -90,29 +107,44 @@ impl SpecDocument {
             self.entities.insert(name, entity);
             return Ok(());
         };
-        let mut differences = differs("table", entity.table.as_ref(), Some(&there.table));
+        let mut differences = Differences::default();
+        differences.note("table", entity.table.as_ref(), Some(&there.table));
+        // What a field means is not said on the command line.
+        let plain = |field: &Field| show_field(&field.column());
         for (field, value) in &entity.fields {
-            let written =
-                there.fields.get(field).map(|field| super::field::Field { description: None, ..field.column() });
-            differences += &differs(field.as_str(), Some(value), written.as_ref());
+            differences.note(field.as_str(), Some(&plain(value)), there.fields.get(field).map(plain).as_ref());
         }
-        for field in there.fields.keys().filter(|field| !entity.fields.contains_key(*field)) {
-            differences += &format!("  {field}: is there, and was not given\n");
+        for (field, value) in there.fields.iter().filter(|(field, _)| !entity.fields.contains_key(*field)) {
+            differences.add(field.as_str(), plain(value), NOTHING.to_owned());
         }
-        same("entity", name.kebab(), &differences)
+        differences.none("entity", name.kebab(), in_the_spec("entities", name.kebab()))
     }
 
-    /// Adds a changeset whose SQL the user writes.
-    pub fn add_migration(&mut self, slug: &str, description: String) -> changeset::ChangesetId {
+    /// Adds a changeset whose SQL the user writes; `slug` is words with hyphens.
+    ///
+    /// # Errors
+    /// One with these words exists with another description.
+    pub fn add_migration(&mut self, slug: &str, description: Option<String>) -> Result<ChangesetId, TransitionError> {
         let (verb, subject) = slug.split_once('-').unwrap_or(("migrate", slug));
-        changeset::append(&mut self.changesets, verb, subject, Operation::Sql(Sql { description }))
+        let words = format!("{verb}-{subject}");
+        let there = self.changesets.iter().find_map(|(id, operation)| match operation {
+            Operation::Sql(sql) if id.slug() == words => Some((id, sql)),
+            _ => None,
+        });
+        let Some((id, there)) = there else {
+            let description = description.unwrap_or_else(|| title(slug));
+            return Ok(changeset::append(&mut self.changesets, verb, subject, Operation::Sql(Sql { description })));
+        };
+        let mut differences = Differences::default();
+        differences.note("description", description.as_ref(), Some(&there.description));
+        let help = format!("a migration is never changed; for another one, choose other words than `{slug}`");
+        differences.none("migration", id.as_str(), help).map(|()| id.clone())
     }
 
     /// # Errors
     /// There is none of that name, or it is the last.
     pub fn remove_environment(&mut self, current: &Spec, name: &EnvironmentName) -> Result<(), TransitionError> {
-        let known = current.environments.keys().map(EnvironmentName::kebab);
-        exists("environment", name.kebab(), current.environments.contains_key(name), known)?;
+        current.environment(name)?;
         if current.environments.len() == 1 {
             return Err(TransitionError::LastEnvironment);
         }
@@ -157,31 +189,76 @@ impl SpecDocument {
                 changeset::append(&mut self.changesets, "drop", table.as_str(), Operation::DropTable(drop));
             }
             TableFate::Withdrawn => {
-                self.changesets.retain(|_, operation| operation.table() != Some(&entity.table));
+                // A table of that name that was dropped before is history: only what made this one is withdrawn.
+                let is_its = |operation: &Operation| operation.table() == Some(&entity.table);
+                let makes = |operation: &Operation| is_its(operation) && matches!(operation, Operation::CreateTable(_));
+                let made = self.changesets.iter().rfind(|(_, operation)| makes(operation)).map(|(id, _)| id.clone());
+                self.changesets
+                    .retain(|id, operation| made.as_ref().is_some_and(|made| id < made) || !is_its(operation));
             }
         }
         Ok(())
     }
 }
 
-/// A line for a value that differs from the one that is there.
-fn differs<T: Serialize + PartialEq>(key: &str, given: Option<&T>, there: Option<&T>) -> String {
-    let shown = |value: Option<&T>| value.and_then(|value| serde_json::to_string(value).ok());
-    match (given, there) {
-        (Some(given), there) if Some(given) != there => format!(
-            "  {key}: {} is there, {} was given\n",
-            shown(there).unwrap_or_else(|| "nothing".to_owned()),
-            shown(Some(given)).unwrap_or_default()
-        ),
-        _ => String::new(),
+/// What stands for a value that is absent.
+const NOTHING: &str = "(nothing)";
+
+/// How to change what is there already.
+fn in_the_spec(section: &str, name: &str) -> String {
+    format!("to change it, edit `{section}.{name}` in `appgen.yaml` and run `appgen sync`")
+}
+
+/// The differences between what is there and what was given, key by key.
+#[derive(Default)]
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    /// Notes a value that was given and is not the one that is there.
+    fn note<T: Serialize + PartialEq>(&mut self, key: &str, given: Option<&T>, there: Option<&T>) {
+        if given.is_some() && given != there {
+            self.add(key, shown(there), shown(given));
+        }
+    }
+
+    fn add(&mut self, key: &str, there: String, given: String) {
+        self.0.push(Difference { key: key.to_owned(), there, given });
+    }
+
+    /// Whether there are none.
+    fn none(self, kind: &'static str, name: &str, help: String) -> Result<(), TransitionError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(TransitionError::Differs { kind, name: name.to_owned(), differences: self.0, help })
     }
 }
 
-fn same(kind: &'static str, name: &str, difference: &str) -> Result<(), TransitionError> {
-    if difference.is_empty() {
-        return Ok(());
+fn shown<T: Serialize>(value: Option<&T>) -> String {
+    match value.and_then(|value| serde_json::to_value(value).ok()) {
+        None | Some(Value::Null) => NOTHING.to_owned(),
+        Some(Value::String(text)) => text,
+        Some(Value::Array(items)) => {
+            let items: Vec<_> = items.iter().map(|item| item.as_str().unwrap_or_default()).collect();
+            items.join(",")
+        }
+        Some(other) => other.to_string(),
     }
-    Err(TransitionError::Differs { kind, name: name.to_owned(), difference: difference.to_owned() })
+}
+
+/// One line for each difference, in columns.
+fn table(differences: &[Difference]) -> String {
+    let width = |of: fn(&Difference) -> &str, least: &str| {
+        let widths = differences.iter().map(|difference| of(difference).chars().count());
+        widths.chain([least.len()]).max().unwrap_or_default()
+    };
+    let keys = width(|difference| &difference.key, "");
+    let there = width(|difference| &difference.there, "there");
+    let mut text = format!("  {:keys$}  {:there$}  given\n", "", "there");
+    for difference in differences {
+        let _ = writeln!(text, "  {:keys$}  {:there$}  {}", difference.key, difference.there, difference.given);
+    }
+    text
 }
 
 fn exists<'a>(

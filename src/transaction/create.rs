@@ -2,13 +2,14 @@
 //! target absent or complete.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::sync;
 use crate::git::{self, Git};
 use crate::plan::Plan;
 
@@ -32,7 +33,8 @@ pub fn create(target: &Path, plan: &Plan, commit: Option<&str>) -> io::Result<Op
         || commit.map(|message| git::commit(&staging.path, message, blobs)).transpose(),
         || write_files(&staging.path, plan),
     );
-    let (git, paths) = (git?, paths?);
+    // Where both fail, the file system's own word is the plainer one.
+    let (paths, git) = (paths?, git?);
     // The index needs what was written, not that it has reached the disk.
     let (indexed, synced) =
         both(|| if git == Some(Git::Committed) { git::index(&staging.path) } else { Ok(()) }, || sync(&paths));
@@ -76,7 +78,9 @@ impl Staging {
                 let (ours, there) = (lock.metadata().ok()?, fs::symlink_metadata(&path).ok()?);
                 Some(ours.ino() == there.ino() && ours.dev() == there.dev())
             };
-            if lock.try_lock().is_ok() && same(&lock) == Some(true) {
+            // Where the file system knows no locks, nobody can take the directory for one that was left behind.
+            let free = !matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+            if free && same(&lock) == Some(true) {
                 return Ok(Self { path, lock, finished: false });
             }
         }
@@ -147,9 +151,4 @@ fn write_files(root: &Path, plan: &Plan) -> io::Result<Vec<PathBuf>> {
     }
     files.extend(directories);
     Ok(files)
-}
-
-/// Waits until files or directories are on the disk.
-pub(super) fn sync(paths: &[PathBuf]) -> io::Result<()> {
-    paths.iter().try_for_each(|path| File::open(path)?.sync_all())
 }

@@ -8,7 +8,10 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+pub mod deployment;
+pub mod generated;
 pub mod postgres;
+pub mod repository;
 
 /// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
 pub fn appgen(directory: &Path) -> Command {
@@ -57,6 +60,11 @@ impl Place {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
+    /// Where writing takes no time, if there is such a place.
+    pub fn in_memory() -> Self {
+        Self { dir: tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap()) }
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -103,8 +111,54 @@ impl Repo {
         Self { place, name }
     }
 
+    /// With the examples; `flags` are more of those of `new`.
+    pub fn examples(flags: &[&str]) -> Self {
+        let place = Place::new();
+        let output = appgen(place.path()).args(["new", "a", "--yes"]).args(flags).output().unwrap();
+        Run::of(&output, place.path()).succeeds();
+        Self { place, name: "a".to_owned() }
+    }
+
     pub fn root(&self) -> PathBuf {
         self.place.path().join(&self.name)
+    }
+
+    /// Runs appgen in the repository; `line` is its arguments.
+    pub fn run(&self, line: &str) -> Run {
+        let output = appgen(&self.root()).args(line.split(' ')).output().unwrap();
+        Run::of(&output, self.place.path())
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert!(text.contains(from), "{path} has no `{from}`");
+        self.write(path, &text.replacen(from, to, 1));
+    }
+
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.root().join(path)).unwrap();
+    }
+
+    pub fn git(&self, line: &str) -> String {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
+        let output = command.args(line.split(' ')).current_dir(self.root()).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    pub fn commit(&self) {
+        self.git("add -A");
+        self.git("commit -qm edits");
     }
 
     pub fn files(&self) -> BTreeMap<String, String> {
@@ -179,6 +233,16 @@ pub fn skip(what: &str, why: &str) {
     // Past the test runner's capture: a silent skip would read as a pass.
     use std::io::Write as _;
     let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "skipped {what}: {why}");
+}
+
+/// Whether a command can be run here and succeeds.
+pub fn succeeds_quietly(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// Runs a command and returns what it printed.

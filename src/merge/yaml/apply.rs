@@ -14,6 +14,8 @@ pub(super) struct Unfit;
 pub(super) struct Editor<'text> {
     ours: &'text str,
     next: &'text str,
+    /// The order of the document's own keys, where it is known.
+    order: &'text [&'text str],
     /// By how much a map's children are indented.
     step: usize,
     edits: Vec<(Range<usize>, String)>,
@@ -27,9 +29,9 @@ struct Part {
 
 impl<'text> Editor<'text> {
     /// Both texts end with a newline.
-    pub(super) fn new(ours: &'text str, next: &'text str, document: Option<&Node>) -> Self {
+    pub(super) fn new(ours: &'text str, next: &'text str, document: Option<&Node>, order: &'text [&'text str]) -> Self {
         let step = document.and_then(|node| step(ours, node)).unwrap_or(2);
-        Self { ours, next, step, edits: Vec::new() }
+        Self { ours, next, order, step, edits: Vec::new() }
     }
 
     pub(super) fn finish(mut self) -> Result<String, Unfit> {
@@ -112,7 +114,8 @@ impl<'text> Editor<'text> {
         }
         let keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
         // A single entry below the root is as sorted as an entry can be; the root of a document has an order of its own.
-        let sorted = keys.is_sorted() && (keys.len() > 1 || column > 0);
+        let ordered = column == 0 && !self.order.is_empty();
+        let sorted = !ordered && keys.is_sorted() && (keys.len() > 1 || column > 0);
         if sorted {
             new.sort_by_key(|entry| &entry.key);
         }
@@ -120,6 +123,8 @@ impl<'text> Editor<'text> {
         for entry in new {
             let after = if sorted {
                 keys.partition_point(|key| **key < *entry.key).checked_sub(1)
+            } else if let Some(rank) = self.rank(&entry.key).filter(|_| ordered) {
+                keys.iter().rposition(|key| self.rank(key).is_some_and(|other| other < rank))
             } else {
                 predecessor(&keys, next, &entry.key)
             };
@@ -144,6 +149,10 @@ impl<'text> Editor<'text> {
             self.edits.push((at..at, indented(&lines, column)));
         }
         Ok(())
+    }
+
+    fn rank(&self, key: &str) -> Option<usize> {
+        self.order.iter().position(|known| *known == key)
     }
 
     fn remove_entry(&mut self, entries: &[Entry], at: usize) -> Result<(), Unfit> {
@@ -334,7 +343,8 @@ impl<'text> Editor<'text> {
 
     /// A part of a flow collection with a change inside.
     fn part(&self, range: Range<usize>, ours: &Node, next: &Node, change: &Change) -> Result<Part, Unfit> {
-        let mut inner = Editor { ours: self.ours, next: self.next, step: self.step, edits: Vec::new() };
+        let mut inner =
+            Editor { ours: self.ours, next: self.next, order: self.order, step: self.step, edits: Vec::new() };
         inner.inside(ours, next, change, 0)?;
         let behind = self.ours.len() - range.end;
         let text = inner.finish()?;

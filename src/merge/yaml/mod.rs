@@ -47,12 +47,12 @@ impl From<Clash> for EditError {
 }
 
 /// Applies edits to a document of one map. Missing maps on the way to a key are made; a map whose last entry goes, goes
-/// as well.
+/// as well. `order` is that of the document's own keys: a new one goes behind the last of those before it.
 ///
 /// # Errors
 /// The document cannot be read, a path leads through something that is no map, or the result would not be exactly what
 /// the edits say.
-pub fn edit(text: &str, edits: &[Edit]) -> Result<String, EditError> {
+pub fn edit(text: &str, edits: &[Edit], order: &[&str]) -> Result<String, EditError> {
     let (shape, text) = Shape::take(text);
     let before = json(&text)?;
     let mut wanted = before.clone();
@@ -75,7 +75,7 @@ pub fn edit(text: &str, edits: &[Edit]) -> Result<String, EditError> {
         (Patch::Set(_), _) | (Patch::Remove, _) => return Err(EditError::Unfit),
         (_, ours) => patch.change(ours.as_ref().map(|node| &node.value), Some(&next.value))?,
     };
-    let mut editor = Editor::new(&text, &next_text, ours.as_ref());
+    let mut editor = Editor::new(&text, &next_text, ours.as_ref(), order);
     match (&change, &ours) {
         (Change::Map(changes), Some(Node { kind: Kind::Null, .. })) if !changes.is_empty() => {
             editor.document(ours.as_ref(), &next, &Change::Put)?;
@@ -142,7 +142,7 @@ pub(super) fn merge(sides: Sides<'_>) -> Option<String> {
     if base.len() != ours.len() || ours.len() != next.len() {
         return None;
     }
-    let mut editor = Editor::new(sides.ours, sides.next, ours.first());
+    let mut editor = Editor::new(sides.ours, sides.next, ours.first(), &[]);
     let mut wanted = Vec::new();
     for ((base, ours), next) in base.iter().zip(&ours).zip(&next) {
         let change = reconcile(Some(&base.value), Some(&ours.value), Some(&next.value)).ok()?;

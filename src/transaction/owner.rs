@@ -1,0 +1,43 @@
+//! What root makes in somebody's repository belongs to him: he could not edit it otherwise.
+
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown, lchown};
+use std::path::Path;
+
+/// Makes a directory that belongs to whoever owns the repository.
+pub(super) fn make_directory(root: &Path, directory: &Path) -> io::Result<()> {
+    fs::create_dir(directory)?;
+    let (owner, made) = (fs::metadata(root)?, fs::symlink_metadata(directory)?);
+    if made.uid() == owner.uid() {
+        return Ok(());
+    }
+    or_not_permitted(lchown(directory, Some(owner.uid()), Some(owner.gid())))
+}
+
+/// Gives a new file to whoever owns the repository.
+pub(super) fn give(root: &Path, file: &File) -> io::Result<()> {
+    let (owner, made) = (fs::metadata(root)?, file.metadata()?);
+    if made.uid() == owner.uid() {
+        return Ok(());
+    }
+    or_not_permitted(fchown(file, Some(owner.uid()), Some(owner.gid())))
+}
+
+/// Makes owner and mode of a file those of the one whose place it will take.
+pub(super) fn resemble(there: &Metadata, file: &File) -> io::Result<()> {
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (there.uid(), there.gid()) {
+        or_not_permitted(fchown(file, Some(there.uid()), Some(there.gid())))?;
+    }
+    // Last: a new owner takes the special bits away.
+    file.set_permissions(Permissions::from_mode(there.permissions().mode() & 0o7777))
+}
+
+/// Only root may give files away; for everybody else they stay his own.
+fn or_not_permitted(given: io::Result<()>) -> io::Result<()> {
+    match given {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}
