@@ -154,6 +154,7 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("worker_pool", spec.features.worker_pool),
         ("http_client", spec.features.http_client),
         ("ci_github", spec.features.ci == Ci::Github),
+        ("ci_gitlab", spec.features.ci == Ci::Gitlab),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),
