@@ -48,8 +48,9 @@ fn values(environment: &str, manifests: &[Value]) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for manifest in manifests {
         let name = manifest["metadata"]["name"].as_str().unwrap();
-        let name = if name == namespace { "ENV" } else { name }.replace(config, "orders-config");
-        flatten(&format!("{}/{name}", manifest["kind"].as_str().unwrap()), manifest, &mut |path, value| {
+        let kind = manifest["kind"].as_str().unwrap();
+        let name = if kind == "Namespace" { "ENV" } else { name }.replace(config, "orders-config");
+        flatten(&format!("{kind}/{name}"), manifest, &mut |path, value| {
             let value = match value.as_str() {
                 Some(text) if own.iter().any(|own| own == text) => "ENV".into(),
                 Some(text) if text == config => "orders-config".into(),
