@@ -91,22 +91,22 @@ impl Drop for Service {
 }
 
 impl Service {
-    fn start(root: &Path, postgres: &Postgres) -> Self {
+    /// Runs the service of this name on the database of that name, with this target of its client.
+    fn start(root: &Path, name: &str, postgres: &Postgres, quotes: &str) -> Self {
         let variables = [
             ("APP__DATABASE__PORT", postgres.port.to_string()),
             ("APP__DATABASE__HOST", "127.0.0.1".to_owned()),
             ("APP__DATABASE__USER", "app".to_owned()),
-            ("APP__DATABASE__NAME", "my_service".to_owned()),
-            // Nobody listens there.
-            ("APP__CLIENT__TARGETS__QUOTES__BASE_URL", "http://127.0.0.1:1".to_owned()),
+            ("APP__DATABASE__NAME", name.replace('-', "_")),
+            ("APP__CLIENT__TARGETS__QUOTES__BASE_URL", quotes.to_owned()),
         ];
-        Self::spawn(root, &variables)
+        Self::spawn(root, name, &variables)
     }
 
-    fn spawn(root: &Path, variables: &[(&str, String)]) -> Self {
+    fn spawn(root: &Path, name: &str, variables: &[(&str, String)]) -> Self {
         let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let (traffic, admin) = (free(), free());
-        let child = Command::new(target().join("debug/my-service"))
+        let child = Command::new(target().join("debug").join(name))
             .current_dir(root)
             .env("APP__SERVER__LISTEN", format!("127.0.0.1:{traffic}"))
             .env("APP__ADMIN__LISTEN", format!("127.0.0.1:{admin}"))
@@ -138,7 +138,8 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     support::succeed(support::appgen(&root).arg("sync"));
     one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
     postgres.sql("postgres", "create database my_service");
-    let service = Service::start(&root, &postgres);
+    // Nobody listens there.
+    let service = Service::start(&root, "my-service", &postgres, "http://127.0.0.1:1");
     within(Duration::from_secs(5), "alive before its schema", || {
         http(service.admin, "GET", "/livez", "", "").is_ok_and(|(status, ..)| status == 200)
     });
@@ -306,7 +307,7 @@ server.serve_forever()
     let url = ("APP__CLIENT__TARGETS__QUOTES__BASE_URL", format!("https://localhost:{}", port.trim()));
     let trusted = ("SSL_CERT_FILE", place.path().join("certificate.pem").display().to_string());
     for (variables, expected) in [(&[url.clone()][..], 502), (&[url, trusted][..], 200)] {
-        let service = Service::spawn(&root, variables);
+        let service = Service::spawn(&root, "my-service", variables);
         within(Duration::from_secs(5), "alive", || http(service.admin, "GET", "/livez", "", "").is_ok());
         let (status, _, body) = http(service.traffic, "GET", "/api/v1/quotes/ACME", "", "").unwrap();
         assert_eq!(status, expected, "{body}");
@@ -321,4 +322,60 @@ impl Drop for Ended {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Requests made from the OpenAPI document, right ones and wrong ones, find no answer that it does not allow. Budget: a
+/// minute for each of the two services, besides their builds.
+#[test]
+fn schemathesis_finds_nothing() {
+    let what = "schemathesis";
+    if !is_asked_for(what) {
+        return;
+    }
+    let (Some(liquibase_program), Some(schemathesis)) =
+        (support::tool("liquibase", what), support::tool("schemathesis", what))
+    else {
+        return;
+    };
+    let Some(postgres) = Postgres::start(what) else { return };
+    let quotes = quotes();
+    for (name, text) in [("my-service", None), ("orders", Some(support::case_text("on")))] {
+        let place = Place::new();
+        match text {
+            Some(text) => place.new_from(text.as_bytes()).succeeds(),
+            None => place.run(["new", name, "--yes", "--no-git"]).succeeds(),
+        };
+        let root = place.path().join(name);
+        one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
+        let database = name.replace('-', "_");
+        postgres.sql("postgres", &format!("create database {database}"));
+        liquibase(&liquibase_program, &root, &postgres, &database, &["update", "--contexts=dev,testdata"]);
+        let service = Service::start(&root, name, &postgres, &quotes);
+        within(Duration::from_secs(5), "ready", || service.ready() == 200);
+        let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
+        let mut command = Command::new(&schemathesis);
+        command.arg("--config-file").arg(configuration).arg("run");
+        command.arg(format!("http://127.0.0.1:{}/openapi.json", service.admin));
+        command.args(["--url", &format!("http://127.0.0.1:{}", service.traffic)]);
+        command.current_dir(place.path());
+        let run = support::succeed(&mut command);
+        assert!(run.out.contains(" passed") && !run.out.contains("failed"), "{}", run.out);
+    }
+}
+
+/// A target that has a price for every symbol, at this address until the test ends.
+fn quotes() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let body = r#"{"symbol":"ACME","price":"12.50"}"#;
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+            // A client that went away is none of our business.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
 }

@@ -43,11 +43,14 @@ mod tests {
         "//! Handlers of our own.
 
 use super::registry::Entry;
-use crate::discount::discounted;
+use crate::{discount::discounted, openapi::Operation};
 
 /// Registered beside the generated handlers; a name that both have is an error at the start.
-pub const CUSTOM: &[Entry] =
-    &[Entry { name: \"discount\", bind: |method| axum::routing::on(method, discount) }];
+pub const CUSTOM: &[Entry] = &[Entry {
+    name: \"discount\",
+    bind: |method| axum::routing::on(method, discount),
+    describe: || Operation::new(\"prices\", \"A price with its discount\"),
+}];
 
 async fn discount() -> String {
     discounted(1000, 20)

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::changeset::changeset_values;
 use super::engine::sql_string;
-use super::samples;
+use super::{json_schema, samples};
 use crate::spec::Spec;
 use crate::spec::entity::{Entity, Fields};
 use crate::spec::environment::{Autoscaling, Database, Egress, Environment, Expose, Resources, Secrets};
@@ -154,6 +154,7 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("worker_pool", spec.features.worker_pool),
         ("tls", spec.features.tls),
         ("jwt", spec.features.jwt),
+        ("openapi_docs", spec.features.openapi_docs),
         ("http_client", spec.features.http_client),
         ("monitoring", spec.features.monitoring),
         ("ci_github", spec.features.ci == Ci::Github),
@@ -444,6 +445,8 @@ pub(super) struct FieldValues {
     sample_update: String,
     /// `sample` as the value of a query parameter.
     sample_query: String,
+    /// The JSON Schema of its values, for `json!`.
+    json_schema: String,
     /// JSON that the field refuses.
     refused: Vec<String>,
     /// JSON that it accepts, and as what it comes back.
@@ -501,6 +504,7 @@ impl FieldValues {
             sample_query: sample.as_str().map_or_else(|| sample.to_string(), percent_encoded),
             sample: sample.to_string(),
             sample_update: sample_update.to_string(),
+            json_schema: json_schema::literal(&json_schema::of(field)),
             refused: samples::refused(field).iter().map(Json::to_string).collect(),
             kept: samples::kept(field).iter().map(|values| values.each_ref().map(Json::to_string)).collect(),
             target: field.to.as_ref().map(EntityName::snake).unwrap_or_default(),
@@ -561,6 +565,7 @@ fn constraint_name(table: &SqlName, column: &SqlName, suffix: &str) -> String {
 struct HandlerValues {
     name: String,
     snake: String,
+    pascal: String,
     title: String,
     method: crate::spec::handler::Method,
     path: String,
@@ -581,6 +586,7 @@ impl HandlerValues {
         Self {
             name: name.to_string(),
             snake: name.snake(),
+            pascal: pascal(name.kebab()),
             title: title(name.kebab()),
             method: handler.method,
             path: handler.path.as_str().to_owned(),

@@ -4,6 +4,7 @@
 mod changeset;
 pub mod context;
 mod engine;
+mod json_schema;
 pub mod lock_data;
 mod samples;
 

@@ -141,6 +141,8 @@ pub struct Features {
     pub tls: bool,
     /// Routes ask for a JSON Web Token. Default: false.
     pub jwt: bool,
+    /// A page at `/docs` of the admin listener that shows the OpenAPI document; works without a network. Default: false.
+    pub openapi_docs: bool,
     /// A client for calls of other services: pooled, with time limits and retries. Default: true.
     pub http_client: bool,
     /// A PodMonitor and alert rules for the Prometheus operator, and a dashboard for Grafana. Default: false.
@@ -159,6 +161,7 @@ impl Default for Features {
             tls: false,
             jwt: false,
             http_client: true,
+            openapi_docs: false,
             monitoring: false,
             ci: Ci::Github,
             appgen_source: None,
