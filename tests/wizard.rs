@@ -201,6 +201,26 @@ fn a_loss_is_asked_for() {
 }
 
 #[test]
+fn whoever_leaves_by_ctrl_c_gets_the_cursor_back_and_nothing_else() {
+    const HIDDEN: &str = "\x1b[?25l";
+    const SHOWN: &str = "\x1b[?25h";
+    let place = Place::new();
+    let mut session = start(place.path(), "new orders --no-git");
+    for question in ["What it is for", "Container image", "Environments"] {
+        session.expect(question).unwrap();
+        session.send(ENTER).unwrap();
+    }
+    session.expect("Parts").unwrap();
+    session.expect(HIDDEN).unwrap();
+    session.send("\x03").unwrap();
+    session.expect(SHOWN).unwrap();
+    session.expect(Eof).unwrap();
+    let ended = session.get_process().wait().unwrap();
+    assert!(matches!(ended, expectrl::WaitStatus::Exited(_, 130)), "{ended:?}");
+    assert!(place.entries().is_empty());
+}
+
+#[test]
 fn without_a_terminal_or_with_no_input_nobody_is_asked() {
     let place = repository();
     let root = place.path().join("a");
