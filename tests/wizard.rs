@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
 use expectrl::{Eof, Expect as _, Session};
 use support::Place;
@@ -210,13 +211,13 @@ fn whoever_leaves_by_ctrl_c_gets_the_cursor_back_and_nothing_else() {
         session.expect(question).unwrap();
         session.send(ENTER).unwrap();
     }
-    session.expect("Parts").unwrap();
     session.expect(HIDDEN).unwrap();
+    session.expect("Parts").unwrap();
     session.send("\x03").unwrap();
     session.expect(SHOWN).unwrap();
     session.expect(Eof).unwrap();
     let ended = session.get_process().wait().unwrap();
-    assert!(matches!(ended, expectrl::WaitStatus::Exited(_, 130)), "{ended:?}");
+    assert!(matches!(ended, WaitStatus::Exited(_, 130)), "{ended:?}");
     assert!(place.entries().is_empty());
 }
 
