@@ -1,12 +1,19 @@
-//! Tells the binary its version, with the commit it was built from where that can be read, and the digest of the
-//! templates that are embedded.
+//! Tells the binary its version, with the commit it was built from where that can be read, packs the templates that are
+//! embedded, and tells their digest.
+
+#![allow(clippy::disallowed_methods, reason = "those are rules for the program")]
 
 #[path = "src/digest.rs"]
 mod digest;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::{fs, io};
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::read::DeflateEncoder;
 
 fn main() {
     println!("cargo:rerun-if-changed=templates");
@@ -19,10 +26,33 @@ fn main() {
     };
     println!("cargo:rustc-env=APPGEN_VERSION={version}");
     let mut templates = BTreeMap::new();
-    match read(Path::new("templates"), "", &mut templates) {
+    match read(Path::new("templates"), "", &mut templates).and_then(|()| embed(&templates)) {
         Ok(()) => println!("cargo:rustc-env=APPGEN_TEMPLATES_DIGEST={}", digest::digest(&templates)),
         Err(error) => println!("cargo:error=reading the templates: {error}"),
     }
+}
+
+/// Writes two tables for `src/templates.rs`: every template with its packed text, and every archive of a released set.
+fn embed(templates: &BTreeMap<String, String>) -> io::Result<()> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let mut tables = String::from("static EMBEDDED: &[(&str, &[u8])] = &[\n");
+    for (index, (name, text)) in templates.iter().enumerate() {
+        let file = out.join(format!("template-{index}"));
+        let mut packed = Vec::new();
+        DeflateEncoder::new(text.as_bytes(), Compression::best()).read_to_end(&mut packed)?;
+        fs::write(&file, packed)?;
+        let _ = writeln!(tables, "    ({name:?}, include_bytes!({file:?})),");
+    }
+    tables.push_str("];\nstatic FROZEN: &[(&str, &[u8])] = &[\n");
+    let directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("frozen");
+    let mut archives = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    archives.sort();
+    for archive in &archives {
+        let name = archive.file_name().unwrap_or_default().to_string_lossy();
+        let _ = writeln!(tables, "    ({name:?}, include_bytes!({archive:?})),");
+    }
+    tables.push_str("];\n");
+    fs::write(out.join("sets.rs"), tables)
 }
 
 /// Every file below a directory, by its path with slashes.

@@ -36,7 +36,7 @@ const CHANGED: &[&str] = &[
     "deploy/compose/compose.yaml",
     "deploy/docker/api.Dockerfile",
     "src/app.rs",
-    "src/db.rs",
+    "src/db/mod.rs",
     "src/error.rs",
     "src/main.rs",
 ];
@@ -137,7 +137,7 @@ fn large_spec() -> String {
         .unwrap();
     }
     spec.push_str("handlers:\n");
-    (0..100).for_each(|index| writeln!(spec, "  get-{index}: {{ path: \"/api/v2/get-{index}/{{key}}\" }}").unwrap());
+    (0..100).for_each(|index| writeln!(spec, "  get-{index}: {{ method: GET, path: \"/api/v2/get-{index}/{{key}}\" }}").unwrap());
     spec
 }
 
@@ -176,7 +176,7 @@ fn appgen(current: &str) {
 fn later(set: &TemplateSet) -> TemplateSet {
     let mut sources: BTreeMap<String, Cow<'static, str>> = BTreeMap::new();
     for name in set.templates().chain(["catalog.yaml", "cargo-lock.json"]) {
-        sources.insert(name.to_owned(), Cow::Owned(set.source(name).unwrap().to_owned()));
+        sources.insert(name.to_owned(), Cow::Owned(set.source(name).unwrap().into_owned()));
     }
     for path in CHANGED {
         let source = sources.get_mut(&format!("service/{path}.j2")).unwrap().to_mut();

@@ -5,17 +5,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
-use flate2::read::GzDecoder;
+use flate2::read::{DeflateDecoder, GzDecoder};
 use flate2::{Compression, GzBuilder};
-use include_dir::{Dir, include_dir};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::digest;
 
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
-/// Released sets, one archive each; `examples/freeze.rs` adds one.
-static FROZEN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/frozen");
+// `EMBEDDED`: every file of the embedded set, packed. `FROZEN`: released sets, one archive each; `examples/freeze.rs`
+// adds one. Both by name.
+include!(concat!(env!("OUT_DIR"), "/sets.rs"));
 /// The digest of the embedded set, from the build script.
 const EMBEDDED_DIGEST: &str = env!("APPGEN_TEMPLATES_DIGEST");
 
@@ -127,8 +126,29 @@ pub enum TemplateError {
 #[derive(Debug, Clone)]
 pub struct TemplateSet {
     version: String,
-    sources: BTreeMap<String, Cow<'static, str>>,
+    sources: BTreeMap<String, Source>,
     catalog: Vec<CatalogEntry>,
+}
+
+/// The text of one file of a set. Packed ones are unpacked one at a time, when they are rendered: the texts of all would
+/// be a tenth of the memory that a run takes.
+#[derive(Debug, Clone)]
+enum Source {
+    Text(Cow<'static, str>),
+    Packed(&'static [u8]),
+}
+
+impl Source {
+    fn text(&self) -> std::io::Result<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Ok(Cow::Borrowed(text)),
+            Self::Packed(bytes) => {
+                let mut text = String::new();
+                DeflateDecoder::new(*bytes).read_to_string(&mut text)?;
+                Ok(Cow::Owned(text))
+            }
+        }
+    }
 }
 
 impl TemplateSet {
@@ -137,17 +157,8 @@ impl TemplateSet {
     /// # Errors
     /// None in a released binary: the tests parse every template.
     pub fn embedded() -> Result<Self, TemplateError> {
-        let mut sources = BTreeMap::new();
-        let mut waiting = vec![&EMBEDDED];
-        while let Some(dir) = waiting.pop() {
-            waiting.extend(dir.dirs());
-            for file in dir.files() {
-                if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
-                    sources.insert(path.to_owned(), Cow::Borrowed(text));
-                }
-            }
-        }
-        Self::with_version(format!("dev+{EMBEDDED_DIGEST}"), sources)
+        let sources = EMBEDDED.iter().map(|(name, packed)| ((*name).to_owned(), Source::Packed(packed)));
+        Self::with_version(format!("dev+{EMBEDDED_DIGEST}"), sources.collect())
     }
 
     /// A set made of files by name: templates, `catalog.yaml` and, where a lockfile is wanted, `cargo-lock.json`. It is
@@ -157,14 +168,20 @@ impl TemplateSet {
     /// A catalog that is missing or malformed.
     pub fn new(sources: BTreeMap<String, Cow<'static, str>>) -> Result<Self, TemplateError> {
         let version = format!("dev+{}", digest(&sources));
-        Self::with_version(version, sources)
+        Self::with_texts(version, sources)
     }
 
-    fn with_version(version: String, sources: BTreeMap<String, Cow<'static, str>>) -> Result<Self, TemplateError> {
-        let catalog = sources.get(CATALOG).ok_or_else(|| TemplateError::Missing(CATALOG.to_owned()))?;
+    fn with_texts(version: String, texts: BTreeMap<String, Cow<'static, str>>) -> Result<Self, TemplateError> {
+        let sources = texts.into_iter().map(|(name, text)| (name, Source::Text(text)));
+        Self::with_version(version, sources.collect())
+    }
+
+    fn with_version(version: String, sources: BTreeMap<String, Source>) -> Result<Self, TemplateError> {
+        let mut set = Self { version, sources, catalog: Vec::new() };
         let catalog: Catalog =
-            serde_saphyr::from_str(catalog).map_err(|error| TemplateError::Catalog(Box::new(error)))?;
-        Ok(Self { version, sources, catalog: catalog.files })
+            serde_saphyr::from_str(&set.source(CATALOG)?).map_err(|error| TemplateError::Catalog(Box::new(error)))?;
+        set.catalog = catalog.files;
+        Ok(set)
     }
 
     /// A released set.
@@ -176,18 +193,22 @@ impl TemplateSet {
         let mut text = String::new();
         GzDecoder::new(archive).read_to_string(&mut text).map_err(|error| damaged(error.to_string()))?;
         let sources = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        Self::with_version(version.to_owned(), sources)
+        Self::with_texts(version.to_owned(), sources)
     }
 
     /// The set as one compressed file; the same set gives the same bytes.
     ///
     /// # Errors
-    /// None: nothing is written but memory.
+    /// None in a set that was read: nothing is written but memory.
     pub fn to_archive(&self) -> std::io::Result<Vec<u8>> {
         // No time stamp and no file name in the header (RFC 1952, 2.3.1).
         let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-        serde_json::to_writer(&mut encoder, &self.sources)?;
+        serde_json::to_writer(&mut encoder, &self.texts()?)?;
         encoder.finish()
+    }
+
+    fn texts(&self) -> std::io::Result<BTreeMap<&str, Cow<'_, str>>> {
+        self.sources.iter().map(|(name, source)| Ok((name.as_str(), source.text()?))).collect()
     }
 
     pub fn catalog(&self) -> &[CatalogEntry] {
@@ -201,8 +222,13 @@ impl TemplateSet {
 
     /// # Errors
     /// No file of that name.
-    pub fn source(&self, name: &str) -> Result<&str, TemplateError> {
-        self.sources.get(name).map(AsRef::as_ref).ok_or_else(|| TemplateError::Missing(name.to_owned()))
+    pub fn source(&self, name: &str) -> Result<Cow<'_, str>, TemplateError> {
+        let source = self.sources.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
+        let damaged = |error: std::io::Error| TemplateError::Archive {
+            version: self.version.clone(),
+            error: format!("`{name}`: {error}"),
+        };
+        source.text().map_err(damaged)
     }
 
     /// The version of a released set, or `dev+` and a digest of every file.
@@ -223,10 +249,9 @@ impl Sets {
     /// None in a released binary.
     pub fn embedded() -> Result<Self, TemplateError> {
         let mut frozen = BTreeMap::new();
-        for file in FROZEN.files() {
-            let name = file.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        for (name, archive) in FROZEN {
             if let Some(version) = name.strip_suffix(ARCHIVE) {
-                frozen.insert(version.to_owned(), Cow::Borrowed(file.contents()));
+                frozen.insert(version.to_owned(), Cow::Borrowed(*archive));
             }
         }
         let mut current = TemplateSet::embedded()?;
@@ -271,6 +296,7 @@ mod tests {
     #[test]
     fn the_build_script_saw_the_set_that_is_embedded() {
         let set = TemplateSet::embedded().expect("the embedded set");
-        assert_eq!(digest(&set.sources), EMBEDDED_DIGEST);
+        let texts = set.texts().expect("texts").into_iter().map(|(name, text)| (name.to_owned(), text));
+        assert_eq!(digest(&texts.collect()), EMBEDDED_DIGEST);
     }
 }

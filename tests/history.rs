@@ -164,7 +164,7 @@ fn sets(later: bool) -> Sets {
     }
     let names = embedded.templates().chain(["catalog.yaml", CARGO_LOCK_DATA]);
     let mut sources: BTreeMap<String, Cow<'static, str>> =
-        names.map(|name| (name.to_owned(), Cow::Owned(embedded.source(name).unwrap().to_owned()))).collect();
+        names.map(|name| (name.to_owned(), Cow::Owned(embedded.source(name).unwrap().into_owned()))).collect();
     for (name, from, to) in [
         (
             "changeset/db/changelog/changes/__changeset__.sql.j2",

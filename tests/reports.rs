@@ -254,7 +254,7 @@ fn newer_templates_are_a_note_until_they_are_wanted() {
     let now = TemplateSet::embedded().unwrap();
     let names = now.templates().chain(["catalog.yaml", CARGO_LOCK_DATA]);
     let mut sources: BTreeMap<String, Cow<'static, str>> =
-        names.map(|name| (name.to_owned(), now.source(name).unwrap().to_owned().into())).collect();
+        names.map(|name| (name.to_owned(), now.source(name).unwrap().into_owned().into())).collect();
     let readme = sources.get_mut("service/README.md.j2").unwrap();
     *readme = readme.replace("## Run it", "## Running").into();
     let old = TemplateSet::new(sources).unwrap();

@@ -30,7 +30,8 @@ fn a_managed_file_says_so_and_names_the_extension() {
         if entry.path.ends_with(".json") {
             continue; // JSON has no comments.
         }
-        let first = set.source(&entry.template()).unwrap().lines().next().unwrap();
+        let source = set.source(&entry.template()).unwrap();
+        let first = source.lines().next().unwrap();
         assert!(first.contains("appgen"), "{}: {first}", entry.path);
     }
 }

@@ -1,8 +1,6 @@
 //! The template engine: minijinja with delimiters that occur in no target language, and filters that put any string
 //! safely into a position of one.
 
-use std::borrow::Cow;
-
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -53,7 +51,7 @@ impl<'set> Engine<'set> {
         let source = self.set.source(name)?;
         self.environment.clear_templates();
         self.environment
-            .add_template_owned(name.to_owned(), Cow::Borrowed(source))
+            .add_template_owned(name.to_owned(), source)
             .map_err(|source| RenderError::Template { name: name.to_owned(), source })
     }
 

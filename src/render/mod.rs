@@ -125,7 +125,7 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<Files, RenderError> {
         for instance in instances {
             let path = RelPath::parse(&instance.path(&entry.path))?;
             let text = match entry.class {
-                Class::CargoLock => lock_data::assemble(set.source(CARGO_LOCK_DATA)?, &context)?,
+                Class::CargoLock => lock_data::assemble(&set.source(CARGO_LOCK_DATA)?, &context)?,
                 _ => engine.render(&template, &instance.values)?,
             };
             let renamed = entry.renamed_from.as_ref().map(|from| RelPath::parse(&instance.path(from)));
@@ -172,7 +172,7 @@ pub fn render_manifest(spec: &Spec, set: &TemplateSet, facts: &[&str]) -> Result
 /// # Errors
 /// The set has no data for it.
 pub fn assemble_lock(set: &TemplateSet, spec: &Spec, facts: &[&str]) -> Result<String, RenderError> {
-    lock_data::assemble(set.source(CARGO_LOCK_DATA)?, &Context::with_facts(spec, facts))
+    lock_data::assemble(&set.source(CARGO_LOCK_DATA)?, &Context::with_facts(spec, facts))
 }
 
 /// Every fact that a spec can have.
