@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::iter;
 
 use anstyle::Style;
+use dialoguer::console::truncate_str;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -31,8 +32,14 @@ pub struct Verified {
     pub next: Vec<String>,
 }
 
-/// The lines above and below what a tool said.
-const RULE: usize = 100;
+/// The width that a terminal is taken to have at least.
+const WIDTH: usize = 100;
+/// What of it is left beside name, result and time.
+const REMARK: usize = 50;
+
+/// In the order in which they are counted.
+const VERDICTS: &[Verdict] =
+    &[Verdict::Failed, Verdict::Passed, Verdict::Planned, Verdict::Missing, Verdict::Skipped, Verdict::NotApplicable];
 
 impl Verified {
     pub fn new(root: String, dry_run: bool, seconds: f64, checks: Vec<Row>, install: Vec<String>) -> Self {
@@ -65,7 +72,7 @@ impl Verified {
             let (style, sign) = sign(row);
             let time = row.seconds.map(duration).unwrap_or_default();
             let (name, word) = (row.name, word(row.result));
-            let remark = row.note.as_deref().unwrap_or(row.proves);
+            let remark = truncate_str(remark(row), REMARK, "…");
             writeln!(
                 out,
                 "{style}{sign}{style:#} {name:<width$}  {style}{word:<14}{style:#} {time:>10}  {DIM}{remark}{DIM:#}"
@@ -83,9 +90,8 @@ impl Verified {
     /// What the checks come to, in one line.
     fn headline(&self) -> String {
         let count = |result| self.checks.iter().filter(|row| row.result == result).count();
-        let verdicts =
-            [Verdict::Failed, Verdict::Passed, Verdict::Missing, Verdict::Skipped, Verdict::NotApplicable].into_iter();
-        let counts = verdicts.map(|verdict| (count(verdict), word(verdict))).filter(|(count, _)| *count > 0);
+        let counts =
+            VERDICTS.iter().copied().map(|verdict| (count(verdict), word(verdict))).filter(|(count, _)| *count > 0);
         let parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
         let parts = if parts.is_empty() { "nothing to check".to_owned() } else { parts.join(", ") };
         let not_run = if self.dry_run { "not run: " } else { "" };
@@ -98,7 +104,7 @@ impl Verified {
         for row in &self.checks {
             let result = if row.fails() { format!("**{}**", word(row.result)) } else { word(row.result).to_owned() };
             let time = row.seconds.map(duration).unwrap_or_default();
-            let remark = cell(row.note.as_deref().unwrap_or(row.proves));
+            let remark = cell(remark(row));
             writeln!(out, "| {} | {result} | {time} | {remark} |", code(row.name))?;
         }
         for row in self.checks.iter().filter(|row| row.result == Verdict::Failed) {
@@ -133,7 +139,7 @@ impl Verified {
 
 fn print_failure(row: &Row, out: &mut impl Write) -> io::Result<()> {
     let title = format!("── {} failed ", row.name);
-    let rule: String = iter::repeat_n('─', RULE.saturating_sub(title.chars().count())).collect();
+    let rule: String = iter::repeat_n('─', WIDTH.saturating_sub(title.chars().count())).collect();
     writeln!(out, "\n{BAD}{title}{rule}{BAD:#}")?;
     row.output.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     match (&row.log, row.more) {
@@ -151,6 +157,12 @@ pub(super) fn print_commands(heading: &str, commands: &[String], out: &mut impl 
     commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
 }
 
+/// What there is to say about a row: what is wrong, why it was not run, or what holds.
+fn remark(row: &Row) -> &str {
+    let said = row.output.iter().map(|line| line.trim()).find(|line| !line.is_empty());
+    said.or(row.note.as_deref()).unwrap_or(row.proves)
+}
+
 /// The mark of a row, which says without colours too what matters.
 pub(super) fn sign(row: &Row) -> (Style, char) {
     match row.result {
@@ -158,7 +170,7 @@ pub(super) fn sign(row: &Row) -> (Style, char) {
         Verdict::Failed => (BAD, '✘'),
         Verdict::Missing if row.required => (BAD, '✘'),
         Verdict::Missing => (GONE, '?'),
-        Verdict::NotApplicable | Verdict::Skipped => (DIM, '·'),
+        Verdict::NotApplicable | Verdict::Skipped | Verdict::Planned => (DIM, '·'),
     }
 }
 
@@ -169,6 +181,7 @@ fn word(verdict: Verdict) -> &'static str {
         Verdict::Missing => "missing",
         Verdict::NotApplicable => "not applicable",
         Verdict::Skipped => "skipped",
+        Verdict::Planned => "planned",
     }
 }
 

@@ -7,7 +7,7 @@ use super::files::Kind;
 #[derive(Debug)]
 pub struct Check {
     pub name: &'static str,
-    /// What holds when it has passed.
+    /// What holds when it has passed, in half a line.
     pub proves: &'static str,
     /// Where the tree has no such file, the check does not apply.
     pub reads: Kind,
@@ -55,7 +55,7 @@ const OLDEST_KUBERNETES: &str = "1.30.0";
 pub const CHECKS: &[Check] = &[
     Check {
         name: "drift",
-        proves: "the repository is what appgen.yaml says (appgen check)",
+        proves: "the repository is what appgen.yaml says",
         reads: Kind::Any,
         needs: &[],
         wants: &[],
@@ -89,15 +89,15 @@ pub const CHECKS: &[Check] = &[
         name: "kustomize",
         proves: "every overlay renders, without a warning",
         reads: Kind::Overlay,
-        needs: &["kustomize"],
+        needs: &["kubectl"],
         wants: &[],
         work: Work::Render,
     },
     Check {
         name: "kubernetes-validate",
-        proves: "manifests fit the oldest Kubernetes that is promised, and the newest",
+        proves: "manifests fit Kubernetes 1.30 and the newest",
         reads: Kind::Overlay,
-        needs: &["kustomize", "kubernetes-validate"],
+        needs: &["kubectl", "kubernetes-validate"],
         wants: &[],
         work: Work::Commands(
             Place::Manifests,
@@ -109,15 +109,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "pod-security",
-        proves: "pods keep to the Pod Security Standard \"restricted\"",
+        proves: "pods are \"restricted\" (Pod Security Standards)",
         reads: Kind::Overlay,
-        needs: &["kustomize"],
+        needs: &["kubectl"],
         wants: &[],
         work: Work::PodSecurity,
     },
     Check {
         name: "helm",
-        proves: "charts are clean, and render with the values of every environment",
+        proves: "charts are clean, and render with all values",
         reads: Kind::Chart,
         needs: &["helm"],
         wants: &[],
@@ -161,7 +161,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "rollback",
-        proves: "changesets apply to a PostgreSQL, roll back and apply again",
+        proves: "changesets apply, roll back and apply again",
         reads: Kind::Changelog,
         needs: &["liquibase", "postgresql"],
         wants: &[],

@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal, killpg, raise};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// How long an interrupted tool may take to end itself.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// As a shell reports a command that SIGINT ended.
+const INTERRUPTED: i32 = 130;
 
 #[derive(Debug, Default)]
 pub(super) struct Children {
@@ -26,25 +29,18 @@ struct State {
 }
 
 impl Children {
-    /// Takes over SIGINT, SIGTERM and SIGHUP of this process, for as long as it lives. `clean` is called before it ends
-    /// by the signal, when no child is left.
+    /// Stops its children when this process is asked to end, calls `clean`, and ends it.
     ///
     /// # Errors
-    /// The system refuses.
-    pub(super) fn watched(clean: impl FnOnce() + Send + 'static) -> io::Result<Arc<Self>> {
-        let mut signals = SigSet::empty();
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| signals.add(signal));
-        // Threads that start later block them too; children do not, because `Command` clears their mask.
-        signals.thread_block()?;
+    /// Somebody else is asked already.
+    pub(super) fn watched(clean: impl Fn() + Send + 'static) -> Result<Arc<Self>, ctrlc::Error> {
         let children = Arc::new(Self::default());
         let watched = Arc::clone(&children);
-        thread::spawn(move || {
-            let signal = signals.wait().unwrap_or(Signal::SIGTERM);
+        ctrlc::set_handler(move || {
             watched.stop();
             clean();
-            let _ = signals.thread_unblock();
-            let _ = raise(signal);
-        });
+            std::process::exit(INTERRUPTED);
+        })?;
         Ok(children)
     }
 

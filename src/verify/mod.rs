@@ -42,6 +42,8 @@ pub enum Verdict {
     NotApplicable,
     /// The user did not want it.
     Skipped,
+    /// It would be run, were this no dry run.
+    Planned,
 }
 
 /// A check of the table, and what it came to.
@@ -132,7 +134,7 @@ impl Row {
         Self {
             name: check.name,
             proves: check.proves,
-            result: Verdict::Skipped,
+            result: Verdict::Planned,
             required,
             seconds: None,
             note: None,

@@ -167,9 +167,9 @@ fn say_and_run(
     if status.success() {
         return Ok(Ok(()));
     }
-    writeln!(log, "= {status}")?;
     let said = read_from(log, start)?;
-    Ok(Err(said))
+    writeln!(log, "= {status}")?;
+    Ok(Err(if said.trim().is_empty() { status.to_string() } else { said }))
 }
 
 fn read_from(log: &mut File, start: u64) -> io::Result<String> {

@@ -22,7 +22,7 @@ pub enum SiteError {
     #[error("cannot write below `{}`: {error}", path.display())]
     Target { path: PathBuf, error: io::Error },
     #[error("cannot watch for interruptions: {0}")]
-    Signals(io::Error),
+    Signals(ctrlc::Error),
 }
 
 /// The repository and the machine, looked at.
@@ -142,8 +142,11 @@ impl<'a> Site<'a> {
     /// The overlays, rendered below [`Site::manifests`].
     pub(super) fn overlays(&self) -> &[Overlay] {
         self.overlays.get_or_init(|| {
-            let directories =
-                self.survey.files(Kind::Overlay).into_iter().filter_map(|path| path.strip_suffix("/kustomization.yaml"));
+            let directories = self
+                .survey
+                .files(Kind::Overlay)
+                .into_iter()
+                .filter_map(|path| path.strip_suffix("/kustomization.yaml"));
             directories.map(|directory| self.render(directory)).collect()
         })
     }
@@ -155,7 +158,7 @@ impl<'a> Site<'a> {
     }
 
     fn try_render(&self, directory: &str, environment: &str) -> Result<(), String> {
-        let mut command = self.survey.command("kustomize").ok_or("`kustomize` is not on this machine")?;
+        let mut command = self.survey.command("kubectl").ok_or("`kubectl` is not on this machine")?;
         command.arg(directory).current_dir(self.copy()?).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = self.children.run(&mut command, Child::wait_with_output).map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stderr);

@@ -55,7 +55,7 @@ const LONG: &[&str] = &["--version"];
 
 /// The package of npm holds Liquibase itself; the 4.x line is the last one under an open-source licence.
 const LIQUIBASE: &str = "npm install --prefix ~/.local/lib/liquibase liquibase@4.28.1 && \
-    ln -s ../lib/liquibase/node_modules/liquibase/dist/liquibase/liquibase ~/.local/bin/";
+    mkdir -p ~/.local/bin && ln -sf ../lib/liquibase/node_modules/liquibase/dist/liquibase/liquibase ~/.local/bin/";
 
 /// Every tool, in the order in which a repository meets them.
 pub const TOOLS: &[Tool] = &[
@@ -90,8 +90,8 @@ pub const TOOLS: &[Tool] = &[
         install: &[(Brew, "postgresql@17"), (Apt, "postgresql")],
     },
     Tool {
-        name: "kustomize",
-        purpose: "renders overlays",
+        name: "kubectl",
+        purpose: "renders overlays; kustomize does as well",
         programs: &[
             program(&["kubectl", "kustomize"], &["version", "--client"]),
             program(&["kustomize", "build"], &["version"]),
@@ -297,11 +297,13 @@ impl Tool {
 /// The commands that install these tools, as few as possible.
 pub fn installations(tools: &[&'static Tool], machine: &Machine) -> Vec<String> {
     let mut wanted: Vec<(Manager, Vec<&'static str>)> = Vec::new();
-    for tool in tools {
-        let (manager, package) = tool.installer(machine);
+    for (manager, package) in tools.iter().map(|tool| tool.installer(machine)) {
         let together = !matches!(manager, Go | Manager::Command);
+        let is_wanted = |(other, packages): &(Manager, Vec<&str>)| *other == manager && packages.contains(&package);
+        if wanted.iter().any(is_wanted) {
+            continue;
+        }
         match wanted.iter_mut().find(|(other, _)| *other == manager && together) {
-            Some((_, packages)) if packages.contains(&package) => {}
             Some((_, packages)) => packages.push(package),
             None => wanted.push((manager, vec![package])),
         }
