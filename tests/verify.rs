@@ -426,7 +426,7 @@ const FAULTS: &[Fault] = &[
     ("shfmt", "deploy/scripts/up", "\ntakes ", "\n   takes "),
     ("yamllint", COMPOSE, "services:\n", "services: \n"),
     ("actionlint", WORKFLOW, "runs-on:", "run-on:"),
-    ("zizmor", WORKFLOW, "permissions: {}", "permissions: write-all"),
+    ("zizmor", WORKFLOW, "run: cargo fmt --check", "run: echo ${{ github.event.pull_request.title }}"),
     ("promtool", support::monitoring::RULES, "> 0.05", "> 0.5"),
     ("gitleaks", "docs/runbook.md", "\n", "\nAWS_ACCESS_KEY_ID=AKIA@Q3EGRU4YZ7KPLMN2\n"),
 ];
