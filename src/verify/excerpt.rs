@@ -14,9 +14,12 @@ const NOISE: &[&str] = &[
     "Liquibase Version: ",
     "Liquibase Open Source ",
     "Running Changeset: ",
+    // Rust, of a panic
+    "stack backtrace:",
+    "note: Some details are omitted, ",
 ];
 
-/// The same for lines that are indented: the words of cargo, the frames of Java.
+/// The same for lines that are indented: the words of cargo, the frames of Java and of Rust.
 const INDENTED_NOISE: &[&str] = &[
     "Compiling ",
     "Checking ",
@@ -55,7 +58,8 @@ fn is_noise(line: &str) -> bool {
     let passed = line.starts_with("test ") && (line.ends_with(" ok") || line.ends_with(" ignored"));
     let begins = |text: &str, noise: &[&str]| noise.iter().any(|noise| text.starts_with(noise));
     let text = line.trim_start();
-    passed || begins(line, NOISE) || text.len() < line.len() && begins(text, INDENTED_NOISE)
+    let is_frame = text.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    passed || begins(line, NOISE) || text.len() < line.len() && (is_frame || begins(text, INDENTED_NOISE))
 }
 
 #[cfg(test)]
@@ -78,6 +82,8 @@ mod tests {
     fn of_tests_what_failed_is_told() {
         let said = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nplanted\n";
         assert_eq!(lines(said), ["failures:", "", "---- b stdout ----", "planted"]);
+        let panic = "planted\nstack backtrace:\n   0: core::panicking\n             at ./a.rs:1:2\n  10: main\nnote: Some details are omitted, run\n";
+        assert_eq!(lines(panic), ["planted"]);
     }
 
     #[test]

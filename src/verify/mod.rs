@@ -233,3 +233,37 @@ pub fn run(rows: Vec<Row>, site: &Site<'_>, drift: &Drift, watch: &dyn Watch) ->
 fn take(queue: &Mutex<VecDeque<Row>>) -> Option<Row> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::tools::Machine;
+    use super::*;
+
+    /// The row of `test` on a machine with cargo, and with nothing else but perhaps `TEST_DATABASE_URL`.
+    fn row_of_test(require_all: bool, has_test_database: bool) -> Row {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [("appgen.yaml", ""), ("Cargo.toml", ""), ("bin/cargo", "#!/bin/sh\n")] {
+            fs::create_dir_all(root.path().join(path).parent().unwrap()).unwrap();
+            fs::write(root.path().join(path), text).unwrap();
+        }
+        fs::set_permissions(root.path().join("bin/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
+        let machine = Machine { path: vec![root.path().join("bin")], has_test_database };
+        let survey = Survey::of(root.path(), &machine).unwrap();
+        let selection = Selection { require_all, ..Selection::default() };
+        select(&selection, &survey).into_iter().find(|row| row.name == "test").unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_without_a_database_is_said_or_is_a_failure() {
+        let row = row_of_test(false, false);
+        assert_eq!((row.result, row.note.as_deref()), (Verdict::Planned, Some("without `postgresql`")));
+        let row = row_of_test(true, false);
+        assert_eq!((row.result, row.note.as_deref(), row.fails()), (Verdict::Missing, Some("no `postgresql`"), true));
+        let row = row_of_test(true, true);
+        assert_eq!((row.result, row.note), (Verdict::Planned, None));
+    }
+}

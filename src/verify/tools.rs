@@ -186,7 +186,7 @@ pub(super) fn tool(name: &str) -> Option<&'static Tool> {
 /// Where programs are looked for, and what else of the user's variables matters.
 #[derive(Debug)]
 pub struct Machine {
-    path: Vec<PathBuf>,
+    pub(super) path: Vec<PathBuf>,
     /// Whether `TEST_DATABASE_URL` leads the service's tests to a database.
     pub(super) has_test_database: bool,
 }
