@@ -1,6 +1,8 @@
 //! What was typed: flags and arguments, before anything is made of them.
 
 use std::cell::RefCell;
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -94,6 +96,10 @@ pub enum Command {
     Check,
     /// List what the repository's spec holds
     List,
+    /// Run every check of the repository for which the tool is there
+    Verify(Verify),
+    /// List the tools of a repository: which are there, and how to install the others
+    Doctor,
     /// Print the JSON Schema of appgen.yaml
     Schema(Schema),
     /// Print a completion script for a shell
@@ -213,6 +219,19 @@ pub struct Diff {
 }
 
 #[derive(Debug, Args)]
+pub struct Verify {
+    /// Run only these checks, and fail where a tool of theirs is missing; `appgen verify -n` lists them all
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Leave these checks out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Fail where a tool of these checks is missing; `all` stands for every check
+    #[arg(long, value_name = "all|NAMES", value_delimiter = ',')]
+    pub require: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Schema {
     /// The schema of what `--format json` prints
     #[arg(long)]
@@ -238,4 +257,20 @@ pub struct New {
     /// Take the default for every question
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// The variables that appgen reads, all of them here.
+#[derive(Debug)]
+pub struct Variables {
+    pub path: OsString,
+    pub test_database_url: Option<OsString>,
+    pub term: Option<OsString>,
+}
+
+impl Variables {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that may")]
+    pub fn read() -> Self {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        Self { path: set("PATH").unwrap_or_default(), test_database_url: set("TEST_DATABASE_URL"), term: set("TERM") }
+    }
 }

@@ -212,6 +212,20 @@ pub fn unmerged(root: &Path) -> io::Result<Vec<String>> {
     Ok(paths)
 }
 
+/// What git keeps or would keep of a work tree: tracked files, and others that it does not ignore. `None` outside of
+/// one and without `git`.
+///
+/// # Errors
+/// git failed; its own words are in the error.
+pub fn files(root: &Path) -> io::Result<Option<Vec<String>>> {
+    if prefix(root)?.is_none() {
+        return Ok(None);
+    }
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = succeed("ls-files", run(root, &[], &arguments, b"")?)?;
+    Ok(Some(output.split(|byte| *byte == 0).filter_map(|path| str::from_utf8(path).ok()).map(str::to_owned).collect()))
+}
+
 /// Takes the sides of conflicts out of the index again: what is there is what the last commit has.
 ///
 /// # Errors

@@ -23,4 +23,5 @@ pub mod report;
 pub mod spec;
 pub mod templates;
 pub mod transaction;
+pub mod verify;
 pub mod worktree;

@@ -20,7 +20,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("drift", &["render", "lock", "templates", "merge", "plan", "worktree"]),
     ("git", &[]),
     ("transaction", &["render", "lock", "plan", "git", "worktree"]),
-    ("report", &["cli", "render", "plan", "drift", "templates", "worktree"]),
+    ("verify", &["git", "spec"]),
+    ("report", &["cli", "render", "plan", "drift", "templates", "worktree", "verify"]),
     (
         "commands",
         &[
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "drift",
             "git",
             "transaction",
+            "verify",
             "report",
         ],
     ),

@@ -1,13 +1,12 @@
-//! The deployment of every case, through the tools that will read it: kustomize, schemas, Pod Security, linters, Compose,
-//! and real Liquibase. Budget: 5 minutes on 2 cores.
+//! The deployment of every case, through the tools that will read it: those of `appgen verify`, and real Liquibase.
+//! Budget: 5 minutes on 2 cores.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use support::deployment::{Checkers, manifests, rendered};
@@ -15,7 +14,7 @@ use support::postgres::{Postgres, liquibase};
 use support::{Place, Repo};
 
 /// Runs a check over the default repository and every case.
-fn each(check: impl Fn(&str, &Path)) {
+fn each(mut check: impl FnMut(&str, &Path)) {
     let place = Place::new();
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     check("default", &place.path().join("my-service"));
@@ -25,7 +24,7 @@ fn each(check: impl Fn(&str, &Path)) {
 }
 
 #[test]
-fn overlays_render_fit_the_schemas_and_are_restricted() {
+fn overlays_render_and_fit_the_schemas() {
     let Some(checkers) = Checkers::find("the overlays") else { return };
     each(|case, root| {
         let overlays = rendered(&checkers.kubectl, root);
@@ -35,13 +34,12 @@ fn overlays_render_fit_the_schemas_and_are_restricted() {
             for manifest in &manifests {
                 let what = format!("{case} {environment} {}", manifest["kind"]);
                 check_names(manifest, &what);
-                let broken = pod_security(manifest);
-                assert!(broken.is_empty(), "{what}: {broken:?}");
                 let has_data = manifest["kind"] == "Secret" && manifest.get("data").is_some();
                 assert!(!has_data || environment.as_str() == "dev", "{what}: a secret outside dev");
             }
         }
-        checkers.check_schemas(&overlays, &["1.30.0", "1.33.0", "1.37.0"]);
+        // `appgen verify` tries the oldest version and the newest.
+        checkers.check_schemas(&overlays, &["1.33.0"]);
     });
 }
 
@@ -51,78 +49,6 @@ fn check_names(manifest: &Value, what: &str) {
     for (label, value) in manifest["metadata"]["labels"].as_object().into_iter().flatten() {
         assert!(value.as_str().is_some_and(|value| value.len() <= 63), "{what}: {label}={value}");
     }
-}
-
-/// What breaks the profile "restricted" of the Pod Security Standards (Kubernetes documentation).
-fn pod_security(manifest: &Value) -> Vec<String> {
-    let pod = match manifest["kind"].as_str().unwrap() {
-        "Pod" => &manifest["spec"],
-        "CronJob" => &manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"],
-        "Deployment" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicaSet" => &manifest["spec"]["template"]["spec"],
-        _ => return Vec::new(),
-    };
-    let mut broken = Vec::new();
-    for field in ["hostNetwork", "hostPID", "hostIPC"] {
-        if pod[field] == true {
-            broken.push(field.to_owned());
-        }
-    }
-    let volumes = [
-        "name",
-        "configMap",
-        "csi",
-        "downwardAPI",
-        "emptyDir",
-        "ephemeral",
-        "persistentVolumeClaim",
-        "projected",
-        "secret",
-    ];
-    for volume in pod["volumes"].as_array().into_iter().flatten() {
-        if !volume.as_object().unwrap().keys().all(|key| volumes.contains(&key.as_str())) {
-            broken.push(format!("volume {}", volume["name"]));
-        }
-    }
-    let shared = &pod["securityContext"];
-    let containers = ["initContainers", "containers"].into_iter().filter_map(|key| pod[key].as_array()).flatten();
-    for container in containers {
-        let own = &container["securityContext"];
-        let either = |key: &str| if own[key].is_null() { shared[key].clone() } else { own[key].clone() };
-        let drops = own["capabilities"]["drop"].as_array().is_some_and(|drop| drop.iter().any(|name| name == "ALL"));
-        let adds = own["capabilities"]["add"].as_array().into_iter().flatten().any(|name| name != "NET_BIND_SERVICE");
-        let ports = container["ports"].as_array().into_iter().flatten().any(|port| !port["hostPort"].is_null());
-        let checks = [
-            ("privileged", own["privileged"] == true),
-            ("allowPrivilegeEscalation", own["allowPrivilegeEscalation"] != false),
-            ("capabilities.drop ALL", !drops),
-            ("capabilities.add", adds),
-            ("runAsNonRoot", either("runAsNonRoot") != true),
-            ("runAsUser 0", either("runAsUser") == 0),
-            (
-                "seccompProfile",
-                !["RuntimeDefault", "Localhost"].iter().any(|kind| either("seccompProfile")["type"] == *kind),
-            ),
-            ("hostPort", ports),
-        ];
-        broken.extend(
-            checks.iter().filter(|(_, broken)| *broken).map(|(name, _)| format!("{}: {name}", container["name"])),
-        );
-    }
-    broken
-}
-
-#[test]
-fn the_check_of_pod_security_sees_a_planted_fault() {
-    let Some(kubectl) = support::tool("kubectl", "the planted fault") else { return };
-    let repo = Repo::new("minimal");
-    let (_, text) = rendered(&kubectl, &repo.root()).remove(0);
-    let mut deployment = manifests(&text).into_iter().find(|manifest| manifest["kind"] == "Deployment").unwrap();
-    assert_eq!(pod_security(&deployment), [""; 0]);
-    let pod = &mut deployment["spec"]["template"]["spec"];
-    pod["hostNetwork"] = true.into();
-    pod["containers"][0]["securityContext"]["capabilities"]["drop"] = Value::Null;
-    pod["containers"][0]["securityContext"]["runAsUser"] = 0.into();
-    assert_eq!(pod_security(&deployment).len(), 3);
 }
 
 #[test]
@@ -193,61 +119,22 @@ fn a_pod_lives_longer_than_its_shutdown_takes() {
     });
 }
 
-/// A linter's name, its arguments, and which files it reads.
-type Linter = (&'static str, &'static [&'static str], &'static str);
-
-const YAMLLINT: &str = "{extends: default, rules: {line-length: {max: 160}, document-start: disable, truthy: {check-keys: false}, \
-    comments: {min-spaces-from-content: 1}, braces: {max-spaces-inside: 1}}}";
-
-const LINTERS: &[Linter] = &[
-    ("shellcheck", &[], "scripts"),
-    ("shfmt", &["-d"], "scripts"),
-    ("hadolint", &[], "Dockerfile"),
-    ("actionlint", &[], ".github/workflows"),
-    ("zizmor", &["--offline", "--quiet"], ".github/workflows"),
-    ("check-jsonschema", &["--builtin-schema", "vendor.compose-spec"], "compose.yaml"),
-    ("yamllint", &["-s", "-d", YAMLLINT], ".yaml"),
-];
-
+/// The checks of `appgen verify` that need no build and no database.
 #[test]
-fn linters_find_nothing() {
-    for (linter, arguments, kind) in LINTERS {
-        let Some(program) = support::tool(linter, kind) else { continue };
-        each(|_, root| {
-            let files: Vec<_> = support::files(root)
-                .into_iter()
-                .filter(|(path, text)| match *kind {
-                    "scripts" => path.starts_with("deploy/") && (text.starts_with("#!") || path.ends_with(".bash")),
-                    // appgen.yaml is written by a program, the lock is nobody's to read.
-                    ".yaml" => path.ends_with(".yaml") && !path.starts_with("appgen") && !path.starts_with("config/"),
-                    kind => path.contains(kind),
-                })
-                .map(|(path, _)| path)
-                .collect();
-            if !files.is_empty() {
-                support::succeed(Command::new(&program).args(*arguments).args(&files).current_dir(root));
+fn checks_find_nothing() {
+    let mut missing = BTreeSet::new();
+    each(|case, root| {
+        for row in support::verify(root, "--skip fmt,clippy,test,liquibase,rollback").1 {
+            let (name, result) = (row["name"].as_str().unwrap(), row["result"].as_str().unwrap());
+            assert_ne!(result, "failed", "{case} {name}: {:#}", row["output"]);
+            if result == "missing" {
+                missing.insert(format!("{name}: {}", row["note"]));
             }
-        });
+        }
+    });
+    if !missing.is_empty() {
+        support::skip("checks", &missing.into_iter().collect::<Vec<_>>().join("; "));
     }
-}
-
-#[test]
-fn compose_reads_its_file() {
-    let Some(program) = support::tool("docker-compose", "Compose") else { return };
-    each(|_, root| {
-        fs::write(root.join("deploy/compose/secrets/db_password"), "not-a-secret").unwrap();
-        support::succeed(
-            Command::new(&program).args(["-f", "deploy/compose/compose.yaml", "config", "-q"]).current_dir(root),
-        );
-    });
-}
-
-#[test]
-fn nothing_secret_is_in_the_tree() {
-    let Some(program) = support::tool("gitleaks", "secrets") else { return };
-    each(|_, root| {
-        support::succeed(Command::new(&program).args(["dir", "--no-banner", "--redact", "."]).current_dir(root));
-    });
 }
 
 #[test]

@@ -17,9 +17,13 @@ pub(super) fn anybody(global: &Global) -> Option<Box<dyn Prompt>> {
     if global.no_input || global.format != Format::Text {
         return None;
     }
-    let colors = global.color != clap::ColorChoice::Never
-        && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    Terminal::open(colors).map(|terminal| Box::new(terminal) as Box<dyn Prompt>)
+    Terminal::open(has_colors(global)).map(|terminal| Box::new(terminal) as Box<dyn Prompt>)
+}
+
+/// Whether what is drawn on standard error has colours.
+pub(super) fn has_colors(global: &Global) -> bool {
+    global.color != clap::ColorChoice::Never
+        && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
 /// Someone to ask, and the spec that the answers are for; `missing` says what to give where nobody can be asked. The

@@ -7,6 +7,7 @@ mod add_migration;
 mod ask;
 mod check;
 mod diff;
+mod doctor;
 mod list;
 mod new;
 mod remove;
@@ -17,6 +18,7 @@ mod status;
 mod sync;
 mod undo;
 mod upgrade;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ use crate::spec::problem::SpecError;
 use crate::spec::transition::TransitionError;
 use crate::templates::{Sets, TemplateError};
 use crate::transaction::CommitError;
+use crate::verify::SiteError;
 use crate::worktree::TargetError;
 
 /// Why a command ended without doing its work. The variants are the exit codes.
@@ -127,6 +130,15 @@ impl From<CommitError> for Failure {
     }
 }
 
+impl From<SiteError> for Failure {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::Busy(_) => Self::Refused(error.to_string()),
+            SiteError::Target { .. } | SiteError::Signals(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<TransitionError> for Failure {
     fn from(error: TransitionError) -> Self {
         match error {
@@ -140,7 +152,7 @@ impl From<TransitionError> for Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Done = 0,
-    /// Only of `check`, and of `diff --exit-code`.
+    /// The repository is not as it should be: only of `check`, `verify` and `diff --exit-code`.
     Drift = 3,
     /// Written, with conflicts, or with texts beside files that were saved meanwhile: somebody must settle them.
     Conflicts = 4,
@@ -201,6 +213,8 @@ fn dispatch(global: &Global, sets: &Sets, command: Command, out: &mut impl io::W
         Command::Status => status::run(global, sets, out),
         Command::Check => check::run(global, sets, out),
         Command::List => list::run(global, out).map(|()| Exit::Done),
+        Command::Verify(arguments) => verify::run(global, sets, arguments, out),
+        Command::Doctor => doctor::run(global, out),
         Command::Schema(arguments) => {
             let schema = if arguments.report { report::json_schema() } else { crate::spec::json_schema() };
             report::print_json(&schema, out)?;

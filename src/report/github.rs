@@ -36,7 +36,7 @@ pub(super) fn print_error(message: &str, out: &mut impl Write) -> io::Result<()>
 }
 
 /// Neither a value nor the text may end the command or look like another one.
-fn annotate(out: &mut impl Write, level: &str, place: &[(&str, &str)], text: &str) -> io::Result<()> {
+pub(super) fn annotate(out: &mut impl Write, level: &str, place: &[(&str, &str)], text: &str) -> io::Result<()> {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let value = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     write!(out, "::{level} title=appgen")?;

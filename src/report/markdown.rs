@@ -45,14 +45,28 @@ pub(super) fn print_error(message: &str, out: &mut impl Write) -> io::Result<()>
     message.lines().try_for_each(|line| writeln!(out, "    {line}"))
 }
 
+/// Lines as they are: a fence longer than any run of backticks in them (CommonMark, "Fenced code blocks").
+pub(super) fn fence(lines: &[impl AsRef<str>], out: &mut impl Write) -> io::Result<()> {
+    let longest = lines.iter().map(|line| backticks(line.as_ref())).max().unwrap_or_default();
+    let fence = "`".repeat((longest + 1).max(3));
+    writeln!(out, "{fence}text")?;
+    lines.iter().try_for_each(|line| writeln!(out, "{}", line.as_ref()))?;
+    writeln!(out, "{fence}")
+}
+
+/// The longest run of backticks in a text.
+fn backticks(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
+
 /// Text in a cell of a table, where a bar would end it.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// Text as it is, in a cell of a table: a fence longer than any run of backticks in it (CommonMark, "Code spans").
-fn code(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+pub(super) fn code(text: &str) -> String {
+    let longest = backticks(text);
     let fence = "`".repeat(longest + 1);
     let space = if longest > 0 { " " } else { "" };
     cell(&format!("{fence}{space}{text}{space}{fence}"))

@@ -1,8 +1,11 @@
 //! Says what was done or would be done: to a person as text, to a program as JSON, to a pull request as Markdown or as
 //! annotations.
 
+mod doctor;
 mod github;
 mod markdown;
+mod progress;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,6 +14,10 @@ use anstyle::{AnsiColor, Style};
 use schemars::JsonSchema;
 use serde::Serialize;
 use similar::ChangeTag;
+
+pub use doctor::Diagnosis;
+pub use progress::Progress;
+pub use verify::Verified;
 
 use crate::cli::{Format, Global};
 use crate::drift::Drift;
@@ -82,6 +89,8 @@ struct FailureReport {
 #[expect(dead_code, reason = "it is there for its schema")]
 enum Document {
     Done(Box<Report>),
+    Verified(Verified),
+    Diagnosis(Diagnosis),
     Failed(FailureReport),
 }
 

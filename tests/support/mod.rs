@@ -246,6 +246,31 @@ pub fn succeeds_quietly(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Runs `appgen verify` with the tools of this machine: its exit code, and the rows of its report.
+#[track_caller]
+pub fn verify(root: &Path, arguments: &str) -> (i32, Vec<serde_json::Value>) {
+    let mut command = appgen(root);
+    command.args(["verify", "--format", "json"]).args(arguments.split(' '));
+    let run = Run::of(&with_tools(&mut command).output().unwrap(), root);
+    let report: serde_json::Value =
+        serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err));
+    assert_eq!(report["exit"], run.code);
+    (run.code, report["checks"].as_array().unwrap_or_else(|| panic!("{report:#}")).clone())
+}
+
+/// Gives appgen the variables without which cargo and the extra tools are not found.
+pub fn with_tools(command: &mut Command) -> &mut Command {
+    let (path, extra) = (std::env::var_os("PATH").unwrap_or_default(), std::env::var_os("APPGEN_TOOLS"));
+    let directories = extra.map(PathBuf::from).into_iter().chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(directories).unwrap());
+    for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "JAVA_HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
 /// Runs a command and returns what it printed.
 #[track_caller]
 pub fn succeed(command: &mut Command) -> Run {
