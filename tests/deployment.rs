@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::deployment::{Checkers, manifests, rendered};
+use support::deployment::{Checkers, charts, manifests, rendered};
 use support::postgres::{Postgres, liquibase};
 use support::{Place, Repo};
 
@@ -26,9 +26,11 @@ fn each(check: impl Fn(&str, &Path)) {
 
 #[test]
 fn overlays_render_fit_the_schemas_and_are_restricted() {
-    let Some(checkers) = Checkers::find("the overlays") else { return };
+    let what = "the overlays and charts";
+    let (Some(checkers), Some(helm)) = (Checkers::find(what), support::tool("helm", what)) else { return };
     each(|case, root| {
-        let overlays = rendered(&checkers.kubectl, root);
+        let mut overlays = rendered(&checkers.kubectl, root);
+        overlays.extend(charts(&helm, root));
         for (environment, text) in &overlays {
             let manifests = manifests(text);
             assert!(manifests.iter().any(|manifest| manifest["kind"] == "Deployment"), "{case} {environment}");
@@ -219,7 +221,9 @@ fn linters_find_nothing() {
                 .filter(|(path, text)| match *kind {
                     "scripts" => path.starts_with("deploy/") && (text.starts_with("#!") || path.ends_with(".bash")),
                     // appgen.yaml is written by a program, the lock is nobody's to read.
-                    ".yaml" => path.ends_with(".yaml") && !path.starts_with("appgen") && !path.starts_with("config/"),
+                    ".yaml" => path.ends_with(".yaml") && !path.starts_with("appgen") && !path.starts_with("config/")
+                        // Go templates.
+                        && !(path.starts_with("deploy/helm/") && path.contains("/templates/")),
                     kind => path.contains(kind),
                 })
                 .map(|(path, _)| path)

@@ -157,6 +157,7 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("openapi_docs", spec.features.openapi_docs),
         ("http_client", spec.features.http_client),
         ("monitoring", spec.features.monitoring),
+        ("helm", spec.features.helm),
         ("ci_github", spec.features.ci == Ci::Github),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
@@ -311,17 +312,11 @@ impl EnvironmentValues {
             ("egress", !self.egress.is_empty()),
             ("grace_period", self.grace_period != 45),
         ];
-        const PATCHING: &[&str] = &[
-            "db_external",
-            "resources",
-            "grace_period",
-            "load_balancer",
-            "ingress_namespace",
-            "monitoring_namespace",
-            "egress",
-        ];
-        let patches = facts.iter().any(|(fact, holds)| *holds && PATCHING.contains(fact));
-        facts.push(("patches", patches));
+        const NETWORK: &[&str] = &["ingress_namespace", "monitoring_namespace", "egress"];
+        const PATCHING: &[&str] = &["db_external", "resources", "grace_period", "load_balancer"];
+        let any = |of: &[&str]| facts.iter().any(|(fact, holds)| *holds && of.contains(fact));
+        let (network, patches) = (any(NETWORK), any(PATCHING));
+        facts.extend([("network", network), ("patches", network || patches)]);
         facts
     }
 }

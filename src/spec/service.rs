@@ -147,6 +147,8 @@ pub struct Features {
     pub http_client: bool,
     /// A PodMonitor and alert rules for the Prometheus operator, and a dashboard for Grafana. Default: false.
     pub monitoring: bool,
+    /// A Helm chart beside the kustomize overlays, with values for every environment. Default: false.
+    pub helm: bool,
     /// Default: `github`.
     pub ci: Ci,
     /// Where the continuous integration installs appgen from, to run `appgen check`. Without it there is no such job.
@@ -163,6 +165,7 @@ impl Default for Features {
             http_client: true,
             openapi_docs: false,
             monitoring: false,
+            helm: false,
             ci: Ci::Github,
             appgen_source: None,
         }
