@@ -208,6 +208,7 @@ const LINTERS: &[Linter] = &[
     ("actionlint", &[], ".github/workflows"),
     ("zizmor", &["--offline", "--quiet"], ".github/workflows"),
     ("check-jsonschema", &["--builtin-schema", "vendor.compose-spec"], "compose.yaml"),
+    ("check-jsonschema", &["--builtin-schema", "vendor.gitlab-ci"], ".gitlab-ci.yml"),
     ("yamllint", &["-s", "-d", YAMLLINT], ".yaml"),
 ];
 

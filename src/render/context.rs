@@ -159,6 +159,7 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("monitoring", spec.features.monitoring),
         ("helm", spec.features.helm),
         ("ci_github", spec.features.ci == Ci::Github),
+        ("ci_gitlab", spec.features.ci == Ci::Gitlab),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),

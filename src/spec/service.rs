@@ -128,6 +128,7 @@ pub fn check_image(image: &str) -> Result<(), String> {
 pub enum Ci {
     #[default]
     Github,
+    Gitlab,
     None,
 }
 
