@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -50,9 +50,8 @@ fn every_environment_passes_the_lint() {
 fn values_that_are_unknown_or_do_not_fit_are_refused() {
     let Some(program) = support::tool("helm", "the schema of values") else { return };
     let repo = Repo::new("on");
-    let template = |environment: &str, set: &str| {
-        helm(&program, &repo.root(), "template", environment, &["--set-json", set])
-    };
+    let template =
+        |environment: &str, set: &str| helm(&program, &repo.root(), "template", environment, &["--set-json", set]);
     assert_eq!(template("prod", "replicas=1").code, 0);
     for (set, named) in [
         ("replica=1", "replica"),
@@ -72,10 +71,16 @@ fn values_that_are_unknown_or_do_not_fit_are_refused() {
         ("expose.gateway={\"namespace\":\"a\",\"name\":\"b\"}", "gateway"),
     ] {
         let run = template("prod", set);
-        assert!(run.code != 0 && run.err.contains("schema") && run.err.contains(named), "{set}: {}{}", run.out, run.err);
+        assert!(
+            run.code != 0 && run.err.contains("schema") && run.err.contains(named),
+            "{set}: {}{}",
+            run.out,
+            run.err
+        );
     }
     // Without an environment, and without the configuration.
-    let bare = Command::new(&program).args(["template", "deploy/helm/orders"]).current_dir(repo.root()).output().unwrap();
+    let bare =
+        Command::new(&program).args(["template", "deploy/helm/orders"]).current_dir(repo.root()).output().unwrap();
     let run = Run::of(&bare, &repo.root());
     assert!(run.code != 0 && run.err.contains("'alerts', 'config', 'instance', 'contexts'"), "{}", run.err);
 }
@@ -233,11 +238,14 @@ fn the_test_of_a_release_wants_an_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let served = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut head = [0; 64];
-            let size = stream.read(&mut head).unwrap();
-            write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").unwrap();
-            String::from_utf8_lossy(&head[..size]).into_owned()
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                reader.read_line(&mut head).unwrap();
+            }
+            write!(reader.get_mut(), "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            head
         });
         let output = probe(port);
         assert!(served.join().unwrap().starts_with("GET / HTTP/1.1\r\nHost: eight\r\n"));
@@ -319,7 +327,10 @@ fn a_deployment_by_helm_checks_installs_and_tests() {
 
     // What must be there is looked for.
     let (_, calls) = scripts.run("deploy prod-eu --helm 1.4.0", "");
-    assert!(calls.contains("kubectl get namespace eight-prod-eu\n") && calls.contains("get secret eight-db\n"), "{calls}");
+    assert!(
+        calls.contains("kubectl get namespace eight-prod-eu\n") && calls.contains("get secret eight-db\n"),
+        "{calls}"
+    );
 }
 
 #[test]

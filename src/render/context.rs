@@ -191,13 +191,22 @@ struct ServiceValues {
     owner: String,
     image: String,
     postgres: u8,
+    /// What the traffic port speaks, which is its name as well, and the port of the Service.
+    scheme: &'static str,
+    port: u16,
+    /// Where docs/runbook.md is read.
+    runbook_url: String,
 }
 
 impl ServiceValues {
     fn new(spec: &Spec) -> Self {
         let service = &spec.service;
         let name = service.name.kebab();
+        let (scheme, port) = if spec.features.tls { ("https", 443) } else { ("http", 80) };
         Self {
+            scheme,
+            port,
+            runbook_url: service.runbook_url.clone().unwrap_or_else(|| "docs/runbook.md".to_owned()),
             name: name.to_owned(),
             snake: service.name.snake(),
             pascal: pascal(name),
@@ -218,6 +227,9 @@ struct EnvironmentValues {
     instance: String,
     /// Zero where the autoscaler decides.
     replicas: u16,
+    /// How many pods there are, and how they are reached, for people.
+    size: String,
+    exposure: String,
     autoscaling: Option<Autoscaling>,
     resources: Option<Resources>,
     /// Seconds: until a pod is killed, and what of it the requests get.
@@ -258,12 +270,25 @@ impl EnvironmentValues {
         let instance = format!("{service}-{name}");
         let namespace = this.namespace.unwrap_or_else(|| instance.clone());
         let grace_period = this.grace_period.unwrap_or(45);
+        let size = match this.autoscaling {
+            Some(Autoscaling { min, max }) => format!("{min} to {max}"),
+            None => this.replicas.unwrap_or(0).to_string(),
+        };
+        let (host, port) = (this.host.as_deref().unwrap_or_default(), this.load_balancer_port.unwrap_or(3000));
+        let exposure = match this.expose {
+            Expose::None => "inside the cluster".to_owned(),
+            Expose::Ingress => format!("Ingress {host}"),
+            Expose::Gateway => format!("Gateway {}, {host}", this.gateway.as_deref().unwrap_or_default()),
+            Expose::LoadBalancer => format!("load balancer, port {port}"),
+        };
         let gateway = this.gateway.unwrap_or_default();
         let (gateway_namespace, gateway) = gateway.split_once('/').unwrap_or_default();
         Self {
             name: name.to_string(),
             instance,
             replicas: this.replicas.unwrap_or(0),
+            size,
+            exposure,
             autoscaling: this.autoscaling,
             resources: this.resources,
             grace_period,
@@ -285,7 +310,7 @@ impl EnvironmentValues {
             ingress_class: this.ingress_class.unwrap_or_default(),
             gateway: gateway.to_owned(),
             gateway_namespace: gateway_namespace.to_owned(),
-            load_balancer_port: this.load_balancer_port.unwrap_or(3000),
+            load_balancer_port: port,
             annotations: this.annotations,
             ingress_namespace: this.ingress_namespace.unwrap_or_default(),
             monitoring_namespace: this.monitoring_namespace.unwrap_or_default(),
