@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, MultiSelect, Select};
 
@@ -39,6 +40,9 @@ pub trait Prompt {
     fn say(&mut self, text: &str) -> io::Result<()>;
 }
 
+/// As a shell reports a command that SIGINT ended.
+const INTERRUPTED: i32 = 130;
+
 /// Questions on the terminal's standard error, so that standard output stays the report's.
 pub struct Terminal {
     theme: Box<dyn Theme>,
@@ -48,8 +52,16 @@ pub struct Terminal {
 impl Terminal {
     /// None where nobody could answer: standard input or standard error is no terminal.
     pub fn open(colors: bool) -> Option<Self> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        // A menu hides the cursor: whoever leaves it by Ctrl-C gets it back. A handler that is there already does it.
+        let _ = ctrlc::set_handler(|| {
+            let _ = Term::stderr().show_cursor();
+            std::process::exit(INTERRUPTED);
+        });
         let theme: Box<dyn Theme> = if colors { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
-        (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(Self { theme, colors })
+        Some(Self { theme, colors })
     }
 }
 
@@ -90,7 +102,7 @@ impl Prompt for Terminal {
 
     fn say(&mut self, text: &str) -> io::Result<()> {
         let plain = anstream::adapter::strip_str(text).to_string();
-        dialoguer::console::Term::stderr().write_line(if self.colors { text } else { &plain })
+        Term::stderr().write_line(if self.colors { text } else { &plain })
     }
 }
 

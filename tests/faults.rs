@@ -443,7 +443,7 @@ fn a_file_that_changes_after_the_commit_stays() {
     });
     let Some(run) = run else { return };
     let warning = "`README.md` was changed meanwhile and stays as it is; the new text is in `README.md.appgen-new`";
-    assert_said(&run, 0, &[warning], "saved");
+    assert_said(&run, 4, &[warning], "saved");
     assert!(repo.read("README.md").contains("Saved meanwhile."));
     copy.run("add-env staging").succeeds();
     assert_eq!(repo.read("README.md.appgen-new"), copy.read("README.md"));

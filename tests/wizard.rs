@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
 use expectrl::{Eof, Expect as _, Session};
 use support::Place;
@@ -198,6 +199,26 @@ fn a_loss_is_asked_for() {
     answer(&mut start(&root, "sync"), &no);
     let spec = run(&place, "sync", &[("narrows `name` of `countries`", "y"), ("0005-alter-countries-name", "")]);
     assert!(spec.contains("  0005-alter-countries-name:\n"), "{spec}");
+}
+
+#[test]
+fn whoever_leaves_by_ctrl_c_gets_the_cursor_back_and_nothing_else() {
+    const HIDDEN: &str = "\x1b[?25l";
+    const SHOWN: &str = "\x1b[?25h";
+    let place = Place::new();
+    let mut session = start(place.path(), "new orders --no-git");
+    for question in ["What it is for", "Container image", "Environments"] {
+        session.expect(question).unwrap();
+        session.send(ENTER).unwrap();
+    }
+    session.expect(HIDDEN).unwrap();
+    session.expect("Parts").unwrap();
+    session.send("\x03").unwrap();
+    session.expect(SHOWN).unwrap();
+    session.expect(Eof).unwrap();
+    let ended = session.get_process().wait().unwrap();
+    assert!(matches!(ended, WaitStatus::Exited(_, 130)), "{ended:?}");
+    assert!(place.entries().is_empty());
 }
 
 #[test]

@@ -142,8 +142,15 @@ pub enum Exit {
     Done = 0,
     /// Only of `check`, and of `diff --exit-code`.
     Drift = 3,
-    /// Written, with conflicts that somebody must settle.
+    /// Written, with conflicts, or with texts beside files that were saved meanwhile: somebody must settle them.
     Conflicts = 4,
+}
+
+impl Exit {
+    /// Of a change: whether anything is left for somebody to settle.
+    fn settled(is_settled: bool) -> Self {
+        if is_settled { Self::Done } else { Self::Conflicts }
+    }
 }
 
 /// Runs one command with the template sets of this binary.

@@ -41,10 +41,13 @@ fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl 
     let mut plan = Plan::default();
     plan.set_own(tree, LOCK_FILE, lock.to_yaml())?;
     let mut warnings = session.warnings.clone();
+    let mut is_settled = open.is_empty();
     if let Some(guard) = &session.guard
         && !plan.is_empty()
     {
-        warnings.extend(transaction::commit(guard, "resolve", &plan)?);
+        let arrival = transaction::commit(guard, "resolve", &plan)?;
+        warnings.extend(arrival.warnings);
+        is_settled &= arrival.saved_meanwhile.is_empty();
     }
     let settled: Vec<_> =
         session.lock.conflicts.iter().filter(|path| !open.contains(path)).map(RelPath::as_str).collect();
@@ -52,7 +55,7 @@ fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl 
     if !global.dry_run {
         warnings.extend(mark_settled(tree, &known));
     }
-    let exit = if open.is_empty() { Exit::Done } else { Exit::Conflicts };
+    let exit = Exit::settled(is_settled);
     let list: Vec<_> = open.iter().map(|path| format!("\n  {path}")).collect();
     let headline = match (settled.len(), open.len()) {
         (0, 0) => "nothing to do".to_owned(),
@@ -168,8 +171,11 @@ fn merge_branches(
     lock.conflicts = conflicts.iter().cloned().collect();
     plan.set_own(tree, SPEC_FILE, text)?;
     plan.set_own(tree, LOCK_FILE, lock.to_yaml())?;
+    let mut is_settled = conflicts.is_empty();
     if let Some(guard) = &guard {
-        warnings.extend(transaction::commit(guard, "resolve", &plan)?);
+        let arrival = transaction::commit(guard, "resolve", &plan)?;
+        warnings.extend(arrival.warnings);
+        is_settled &= arrival.saved_meanwhile.is_empty();
         let settled: Vec<_> = unmerged
             .iter()
             .filter(|path| next.keys().any(|known| known.as_str() == *path) || *path == SPEC_FILE || *path == LOCK_FILE)
@@ -178,7 +184,7 @@ fn merge_branches(
             .collect();
         warnings.extend(mark_settled(tree, &settled));
     }
-    let exit = if conflicts.is_empty() { Exit::Done } else { Exit::Conflicts };
+    let exit = Exit::settled(is_settled);
     let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { report::settling(&conflicts) };
     let report = Report { exit: exit as u8, next, ..Report::of("resolve", global, tree, plan, warnings) };
     report.print(global.format, out)?;

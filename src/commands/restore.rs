@@ -27,13 +27,17 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: Paths, out: &mut impl
         restore(text, &rendered, &tree, &mut plan)?;
     }
     let mut warnings = session.warnings.clone();
+    let mut is_settled = true;
     if let Some(guard) = &session.guard
         && !plan.is_empty()
     {
-        warnings.extend(transaction::commit(guard, "restore", &plan)?);
+        let arrival = transaction::commit(guard, "restore", &plan)?;
+        warnings.extend(arrival.warnings);
+        is_settled = arrival.saved_meanwhile.is_empty();
     }
-    Report::of("restore", global, &tree, plan, warnings).print(global.format, out)?;
-    Ok(Exit::Done)
+    let exit = Exit::settled(is_settled);
+    Report { exit: exit as u8, ..Report::of("restore", global, &tree, plan, warnings) }.print(global.format, out)?;
+    Ok(exit)
 }
 
 /// Plans to put one file back.

@@ -24,6 +24,9 @@ use crate::templates::{Class, Sets, TemplateSet};
 use crate::transaction::{self, Guard};
 use crate::worktree::{Found, Worktree};
 
+/// What a committed `openapi.json` is made from: it is stale when they change.
+const DESCRIBED: &[&str] = &["config/base.yaml", "src/handlers/registry.rs"];
+
 /// A generated repository, read.
 pub(super) struct Session<'a> {
     pub(super) tree: &'a Worktree,
@@ -193,7 +196,7 @@ impl<'a> Session<'a> {
         plan.set_own(self.tree, LOCK_FILE, lock.to_yaml())?;
         self.check_uncommitted(global, sets, &plan, base.as_ref())?;
         let mentions = mentions(self.tree, &plan, &next, &options.gone)?;
-        let exit = if plan.conflicts().next().is_some() { Exit::Conflicts } else { Exit::Done };
+        let mut is_settled = plan.conflicts().next().is_none();
         let quiet = plan.is_empty() || global.dry_run;
         let shown = options.confirm.is_some() && !quiet;
         if let Some(confirm) = options.confirm
@@ -204,13 +207,21 @@ impl<'a> Session<'a> {
         if let Some(guard) = &self.guard
             && !plan.is_empty()
         {
-            warnings.extend(transaction::commit(guard, command, &plan)?);
+            let arrival = transaction::commit(guard, command, &plan)?;
+            warnings.extend(arrival.warnings);
+            is_settled &= arrival.saved_meanwhile.is_empty();
+        }
+        let exit = Exit::settled(is_settled);
+        let mut next_commands = options.next;
+        let describes = |change: &Change| DESCRIBED.iter().any(|path| change.path.as_str() == *path);
+        if plan.written().any(describes) && read(self.tree, "openapi.json")?.is_some() {
+            next_commands.push("make openapi".to_owned());
         }
         let idle = plan.is_empty() && !options.idle.is_empty();
         let mut report = Report {
             exit: exit as u8,
             mentions,
-            next: if quiet { Vec::new() } else { report::next_steps(&plan, options.next) },
+            next: if quiet { Vec::new() } else { report::next_steps(&plan, next_commands) },
             shown,
             ..Report::of(command, global, self.tree, plan, warnings)
         };

@@ -50,8 +50,11 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
             changed.concat()
         )));
     }
+    let mut is_settled = true;
     if let Some(guard) = &guard {
-        warnings.extend(transaction::commit(guard, "undo", &plan)?);
+        let arrival = transaction::commit(guard, "undo", &plan)?;
+        warnings.extend(arrival.warnings);
+        is_settled = arrival.saved_meanwhile.is_empty();
         let conflicts = journal.entries.iter().filter(|entry| entry.conflict);
         let paths: Vec<_> = conflicts.map(|entry| entry.path.as_str()).collect();
         if let Err(error) = git::reset(tree.root(), &paths) {
@@ -59,10 +62,12 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
             warnings.push(format!("git still knows of the conflicts ({error}); when it can, run `{command}`"));
         }
     }
+    let exit = Exit::settled(is_settled);
     let report = Report {
+        exit: exit as u8,
         headline: format!("`appgen {}` taken back: {}", journal.command, report::headline(&plan, global.dry_run)),
         ..Report::of("undo", global, &tree, plan, warnings)
     };
     report.print(global.format, out)?;
-    Ok(Exit::Done)
+    Ok(exit)
 }

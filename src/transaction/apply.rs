@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::change::Guard;
 use super::journal::{Journal, MANIFEST, State};
 use super::owner::make_directory;
-use super::{At as _, CommitError, DIRECTORY, LAST, STAGED, sync};
+use super::{Arrival, At as _, CommitError, DIRECTORY, LAST, STAGED, sync};
 use crate::git::{self, Unmerged};
 use crate::plan::SIDECAR;
 use crate::render::RelPath;
@@ -23,10 +23,13 @@ impl Guard<'_> {
         self.tree.root().join(DIRECTORY).join(STAGED)
     }
 
-    /// Makes a committed change whole; where the disk does not let us, takes it back. Returns warnings.
-    pub(super) fn complete(&self, journal: &Journal) -> Result<Vec<String>, CommitError> {
+    /// Makes a committed change whole; where the disk does not let us, takes it back.
+    pub(super) fn complete(&self, journal: &Journal) -> Result<Arrival, CommitError> {
         match self.forward(journal) {
-            Ok(warnings) => Ok([warnings, self.finish(journal)].concat()),
+            Ok(mut arrival) => {
+                arrival.warnings.extend(self.finish(journal));
+                Ok(arrival)
+            }
             Err(CommitError::Io { path, error }) => match self.back(journal) {
                 Ok(_) => Err(CommitError::Io { path, error }),
                 Err(_) => Err(CommitError::HalfMade { path, error }),
@@ -48,8 +51,8 @@ impl Guard<'_> {
     }
 
     /// Moves every staged file to where it belongs.
-    fn forward(&self, journal: &Journal) -> Result<Vec<String>, CommitError> {
-        let mut warnings = Vec::new();
+    fn forward(&self, journal: &Journal) -> Result<Arrival, CommitError> {
+        let mut arrival = Arrival::default();
         sync(&[self.staged()]).at(&self.staged())?;
         for (index, entry) in journal.entries.iter().enumerate() {
             let target = self.tree.absolute(&entry.path);
@@ -67,12 +70,13 @@ impl Guard<'_> {
                     let path = &entry.path;
                     let place = after.as_ref().map(|_| self.put_beside(&new, path)).transpose()?;
                     let remark = place.map_or(String::new(), |place| format!("; the new text is in `{place}`"));
-                    warnings.push(format!("`{path}` was changed meanwhile and stays as it is{remark}"));
+                    arrival.warnings.push(format!("`{path}` was changed meanwhile and stays as it is{remark}"));
+                    arrival.saved_meanwhile.push(path.clone());
                 }
             }
         }
         self.sync_parents(journal)?;
-        Ok(warnings)
+        Ok(arrival)
     }
 
     /// Takes back what has arrived. From the first step on there is no other way but back.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::apply::{BACK, remove_directory};
 use super::journal::{Entry, Journal, MANIFEST};
 use super::owner::{give, make_directory, resemble};
-use super::{At as _, CommitError, DIRECTORY, LAST, STAGED, sync};
+use super::{Arrival, At as _, CommitError, DIRECTORY, LAST, STAGED, sync};
 use crate::plan::{Change, Plan};
 use crate::worktree::Worktree;
 
@@ -78,7 +78,7 @@ impl<'a> Guard<'a> {
         };
         let (first, warnings) = if self.can_go_forward(&journal)? {
             let first = format!("completed a change of {} files that was interrupted", journal.entries.len());
-            (first, self.complete(&journal)?)
+            (first, self.complete(&journal)?.warnings)
         } else {
             let first = format!(
                 "took back `appgen {}`, which was interrupted: files of it had been put back by hand",
@@ -90,11 +90,11 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// Makes a change. When it returns, the change is on the disk, or nothing was changed. Returns warnings.
+/// Makes a change. When it returns, the change is on the disk, or nothing was changed.
 ///
 /// # Errors
 /// Nothing was changed, or the error says otherwise.
-pub fn commit(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Vec<String>, CommitError> {
+pub fn commit(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Arrival, CommitError> {
     let staged = guard.staged();
     make_directory(guard.tree.root(), &staged).at(&staged)?;
     let staging = stage(guard, command, plan).and_then(|journal| {

@@ -18,6 +18,14 @@ pub use journal::{Journal, journal};
 
 use crate::render::RelPath;
 
+/// How a change arrived.
+#[derive(Debug, Default)]
+pub struct Arrival {
+    pub warnings: Vec<String>,
+    /// Files that somebody saved after the commit point. They stay as they are, and the change to them is still to be made.
+    pub saved_meanwhile: Vec<RelPath>,
+}
+
 /// Where changes are staged and recorded.
 const DIRECTORY: &str = ".appgen/txn";
 const STAGED: &str = "staged";
