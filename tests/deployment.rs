@@ -137,7 +137,7 @@ fn a_changed_configuration_rolls_the_pods() {
     };
     let before = template(&manifests(&rendered(&kubectl, &repo.root())[0].1));
     let file = repo.root().join("config/base.yaml");
-    let text = fs::read_to_string(&file).unwrap().replace("max_connections: 10000", "max_connections: 9999");
+    let text = fs::read_to_string(&file).unwrap().replace("max_connections: 2000", "max_connections: 1999");
     fs::write(&file, text).unwrap();
     assert_ne!(before, template(&manifests(&rendered(&kubectl, &repo.root())[0].1)));
 }

@@ -119,7 +119,7 @@ fn a_migration_belongs_to_its_release_alone() {
     let [job, secret, deployment] = render("one", COMMIT);
     let config = root.join("config/base.yaml");
     let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("max_connections: 10000", "max_connections: 9999")).unwrap();
+    fs::write(&config, text.replace("max_connections: 2000", "max_connections: 1999")).unwrap();
     let [same, other_secret, other_deployment] = render("another", COMMIT);
     assert_ne!(secret, other_secret);
     assert_ne!(deployment["spec"]["template"], other_deployment["spec"]["template"]);

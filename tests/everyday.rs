@@ -603,7 +603,7 @@ fn fifty_six_everyday_edits() {
 fn sources(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_source = |path: &&String| {
         let directory = path.split('/').next().unwrap_or_default();
-        ["src", "tests", "db"].contains(&directory) || path.starts_with("Cargo.") || path.ends_with(".toml")
+        ["src", "benches", "tests", "db"].contains(&directory) || path.starts_with("Cargo.") || path.ends_with(".toml")
     };
     files.iter().filter(|(path, _)| is_source(path)).map(|(path, text)| (path.clone(), text.clone())).collect()
 }

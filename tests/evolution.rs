@@ -379,7 +379,7 @@ fn uncommitted_edits_are_not_merged_into() {
 #[test]
 fn additions_follow_one_another_whatever_lies_between() {
     let repo = Repo::with(&[]);
-    repo.edit("config/base.yaml", "max_connections: 10000", "max_connections: 500");
+    repo.edit("config/base.yaml", "max_connections: 2000", "max_connections: 500");
     repo.commit();
     // The second leaves the configuration alone, which the third changes again.
     for line in

@@ -99,7 +99,7 @@ const OWN_LINES: &[(&str, Place, &str)] = &[
         Place::End,
         "  discount:\n    method: GET\n    path: /api/v1/discount\n    handler: discount\n",
     ),
-    ("config/base.yaml", Place::After("  max_connections: 10000\n"), "  # Ours: as many as the balancer has.\n"),
+    ("config/base.yaml", Place::After("  max_connections: 2000\n"), "  # Ours: as many as the balancer has.\n"),
     ("config/overlays/prod/env.yaml", Place::End, "server:\n  max_connections: 500\n"),
     ("deploy/kustomize/overlays/prod/kustomization.yaml", Place::Patches, "  - path: team.yaml\n"),
     ("Makefile", Place::End, "\n.PHONY: audit\naudit: ## Ours\n\tcargo audit\n"),
