@@ -230,6 +230,14 @@ pub const CHECKS: &[Check] = &[
         work: Work::Commands(Place::Tree, &[&["zizmor", "--offline", "--quiet", "{files}"]]),
     },
     Check {
+        name: "gitlab-schema",
+        proves: "the pipeline fits GitLab's schema",
+        reads: Kind::Pipeline,
+        needs: &["check-jsonschema"],
+        wants: &[],
+        work: Work::Commands(Place::Tree, &[&["check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "{files}"]]),
+    },
+    Check {
         name: "promtool",
         proves: "every alert fires when it should, and only then",
         reads: Kind::AlertTest,
