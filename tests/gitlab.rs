@@ -1,5 +1,4 @@
-//! The pipeline for GitLab beside the workflow for GitHub, and the job of it that runs the real Liquibase. Its form is
-//! checked in `tests/deployment.rs`. Budget: 1 minute.
+//! The pipeline for GitLab beside the workflow for GitHub, and the job of it that runs the real Liquibase. Budget: 1 minute.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 mod support;
@@ -63,6 +62,20 @@ fn both_have_the_same_jobs() {
     }
     let environments = pipeline["manifests"]["parallel"]["matrix"][0]["ENVIRONMENT"].as_array().unwrap();
     assert_eq!(environments, &["dev", "gateway", "prod", "public"]);
+}
+
+#[test]
+fn gitlab_reads_its_file() {
+    let Some(program) = support::tool("check-jsonschema", "the pipeline") else { return };
+    let repo = Repo::new("eight");
+    let check = || {
+        let mut command = Command::new(&program);
+        command.args(["--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"]).current_dir(repo.root());
+        support::succeeds_quietly(&mut command)
+    };
+    assert!(check());
+    repo.edit(".gitlab-ci.yml", "  interruptible: true", "  interruptible: sometimes");
+    assert!(!check(), "a planted fault");
 }
 
 /// `deploy/scripts/db-verify` as the pipeline runs it: Liquibase beside a database, without Docker.

@@ -23,8 +23,6 @@ pub enum Kind {
     Script,
     Yaml,
     Workflow,
-    /// GitLab's.
-    Pipeline,
     /// The script that runs the tests of alerts.
     AlertTest,
 }
@@ -43,7 +41,6 @@ impl Kind {
             Self::Script => "no shell script",
             Self::Yaml => "no YAML",
             Self::Workflow => "no workflow in .github/workflows",
-            Self::Pipeline => "no .gitlab-ci.yml",
             Self::AlertTest => "no alert rules",
         }
     }
@@ -69,7 +66,6 @@ impl Kind {
             // Templates of a chart are text until Helm has rendered them.
             Self::Yaml => is_yaml && !(below("deploy/helm") && path.contains("/templates/")),
             Self::Workflow => is_yaml && directory == ".github/workflows",
-            Self::Pipeline => path == ".gitlab-ci.yml",
             Self::AlertTest => path == "deploy/scripts/alerts-verify",
         }
     }
