@@ -35,7 +35,7 @@ pub struct Verified {
 /// The width that a terminal is taken to have at least.
 const WIDTH: usize = 100;
 /// What of it is left beside name, result and time.
-const REMARK: usize = 50;
+const REMARK: usize = 49;
 
 /// In the order in which they are counted.
 const VERDICTS: &[Verdict] =
@@ -75,7 +75,7 @@ impl Verified {
             let remark = truncate_str(remark(row), REMARK, "…");
             writeln!(
                 out,
-                "{style}{sign}{style:#} {name:<width$}  {style}{word:<14}{style:#} {time:>10}  {DIM}{remark}{DIM:#}"
+                "{style}{sign}{style:#} {name:<width$}  {style}{word:<14}{style:#} {time:>11}  {DIM}{remark}{DIM:#}"
             )?;
         }
         for row in self.checks.iter().filter(|row| row.result == Verdict::Failed) {
