@@ -137,7 +137,9 @@ fn large_spec() -> String {
         .unwrap();
     }
     spec.push_str("handlers:\n");
-    (0..100).for_each(|index| writeln!(spec, "  get-{index}: {{ method: GET, path: \"/api/v2/get-{index}/{{key}}\" }}").unwrap());
+    (0..100).for_each(|index| {
+        writeln!(spec, "  get-{index}: {{ method: GET, path: \"/api/v2/get-{index}/{{key}}\" }}").unwrap()
+    });
     spec
 }
 

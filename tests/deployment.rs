@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use appgen::verify::pod_security;
 use serde_json::Value;
-use support::deployment::{Checkers, manifests, rendered};
+use support::deployment::{Checkers, charts, manifests, rendered};
 use support::postgres::{Postgres, liquibase};
 use support::{Place, Repo};
 
@@ -24,16 +25,19 @@ fn each(mut check: impl FnMut(&str, &Path)) {
 }
 
 #[test]
-fn overlays_render_and_fit_the_schemas() {
-    let Some(checkers) = Checkers::find("the overlays") else { return };
+fn overlays_and_charts_render_and_fit_the_schemas() {
+    let what = "the overlays and charts";
+    let (Some(checkers), Some(helm)) = (Checkers::find(what), support::tool("helm", what)) else { return };
     each(|case, root| {
-        let overlays = rendered(&checkers.kubectl, root);
+        let mut overlays = rendered(&checkers.kubectl, root);
+        overlays.extend(charts(&helm, root));
         for (environment, text) in &overlays {
             let manifests = manifests(text);
             assert!(manifests.iter().any(|manifest| manifest["kind"] == "Deployment"), "{case} {environment}");
             for manifest in &manifests {
                 let what = format!("{case} {environment} {}", manifest["kind"]);
                 check_names(manifest, &what);
+                assert_eq!(pod_security::violations(manifest), [""; 0], "{what}");
                 let has_data = manifest["kind"] == "Secret" && manifest.get("data").is_some();
                 assert!(!has_data || environment.as_str() == "dev", "{what}: a secret outside dev");
             }

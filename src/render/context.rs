@@ -157,7 +157,9 @@ fn spec_facts(spec: &Spec) -> Facts {
         ("openapi_docs", spec.features.openapi_docs),
         ("http_client", spec.features.http_client),
         ("monitoring", spec.features.monitoring),
+        ("helm", spec.features.helm),
         ("ci_github", spec.features.ci == Ci::Github),
+        ("ci_gitlab", spec.features.ci == Ci::Gitlab),
         ("appgen_source", spec.features.appgen_source.is_some()),
         ("owner", spec.service.owner.is_some()),
         ("entities", !spec.entities.is_empty()),
@@ -189,13 +191,22 @@ struct ServiceValues {
     owner: String,
     image: String,
     postgres: u8,
+    /// What the traffic port speaks, which is its name as well, and the port of the Service.
+    scheme: &'static str,
+    port: u16,
+    /// Where docs/runbook.md is read.
+    runbook_url: String,
 }
 
 impl ServiceValues {
     fn new(spec: &Spec) -> Self {
         let service = &spec.service;
         let name = service.name.kebab();
+        let (scheme, port) = if spec.features.tls { ("https", 443) } else { ("http", 80) };
         Self {
+            scheme,
+            port,
+            runbook_url: service.runbook_url.clone().unwrap_or_else(|| "docs/runbook.md".to_owned()),
             name: name.to_owned(),
             snake: service.name.snake(),
             pascal: pascal(name),
@@ -216,6 +227,9 @@ struct EnvironmentValues {
     instance: String,
     /// Zero where the autoscaler decides.
     replicas: u16,
+    /// How many pods there are, and how they are reached, for people.
+    size: String,
+    exposure: String,
     autoscaling: Option<Autoscaling>,
     resources: Option<Resources>,
     /// Seconds: until a pod is killed, and what of it the requests get.
@@ -256,12 +270,25 @@ impl EnvironmentValues {
         let instance = format!("{service}-{name}");
         let namespace = this.namespace.unwrap_or_else(|| instance.clone());
         let grace_period = this.grace_period.unwrap_or(45);
+        let size = match this.autoscaling {
+            Some(Autoscaling { min, max }) => format!("{min} to {max}"),
+            None => this.replicas.unwrap_or(0).to_string(),
+        };
+        let (host, port) = (this.host.as_deref().unwrap_or_default(), this.load_balancer_port.unwrap_or(3000));
+        let exposure = match this.expose {
+            Expose::None => "inside the cluster".to_owned(),
+            Expose::Ingress => format!("Ingress {host}"),
+            Expose::Gateway => format!("Gateway {}, {host}", this.gateway.as_deref().unwrap_or_default()),
+            Expose::LoadBalancer => format!("load balancer, port {port}"),
+        };
         let gateway = this.gateway.unwrap_or_default();
         let (gateway_namespace, gateway) = gateway.split_once('/').unwrap_or_default();
         Self {
             name: name.to_string(),
             instance,
             replicas: this.replicas.unwrap_or(0),
+            size,
+            exposure,
             autoscaling: this.autoscaling,
             resources: this.resources,
             grace_period,
@@ -283,7 +310,7 @@ impl EnvironmentValues {
             ingress_class: this.ingress_class.unwrap_or_default(),
             gateway: gateway.to_owned(),
             gateway_namespace: gateway_namespace.to_owned(),
-            load_balancer_port: this.load_balancer_port.unwrap_or(3000),
+            load_balancer_port: port,
             annotations: this.annotations,
             ingress_namespace: this.ingress_namespace.unwrap_or_default(),
             monitoring_namespace: this.monitoring_namespace.unwrap_or_default(),
@@ -311,17 +338,11 @@ impl EnvironmentValues {
             ("egress", !self.egress.is_empty()),
             ("grace_period", self.grace_period != 45),
         ];
-        const PATCHING: &[&str] = &[
-            "db_external",
-            "resources",
-            "grace_period",
-            "load_balancer",
-            "ingress_namespace",
-            "monitoring_namespace",
-            "egress",
-        ];
-        let patches = facts.iter().any(|(fact, holds)| *holds && PATCHING.contains(fact));
-        facts.push(("patches", patches));
+        const NETWORK: &[&str] = &["ingress_namespace", "monitoring_namespace", "egress"];
+        const PATCHING: &[&str] = &["db_external", "resources", "grace_period", "load_balancer"];
+        let any = |of: &[&str]| facts.iter().any(|(fact, holds)| *holds && of.contains(fact));
+        let (network, patches) = (any(NETWORK), any(PATCHING));
+        facts.extend([("network", network), ("patches", network || patches)]);
         facts
     }
 }

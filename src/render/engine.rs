@@ -43,6 +43,7 @@ impl<'set> Engine<'set> {
         environment.add_filter("sh", |text: String| format!("'{}'", text.replace('\'', r"'\''")));
         environment.add_filter("docker", |text: String| json_string(text).replace('$', r"\$"));
         environment.add_filter("md", |text: String| markdown(&text));
+        environment.add_filter("mermaid", |text: String| mermaid(&text));
         Self { set, environment }
     }
 
@@ -78,6 +79,16 @@ pub(super) fn sql_string(text: &str) -> String {
     }
 }
 
+/// Text inside a quoted label of a diagram (Mermaid documentation, "Entity codes to escape characters").
+fn mermaid(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            c if c.is_alphanumeric() || " ,.:/-_()".contains(c) => c.to_string(),
+            c => format!("#{};", u32::from(c)),
+        })
+        .collect()
+}
+
 /// Text that Markdown shows as it is (CommonMark 0.31, 2.4 "Backslash escapes").
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -88,4 +99,15 @@ fn markdown(text: &str) -> String {
         escaped.push(c);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mermaid;
+
+    #[test]
+    fn labels_of_diagrams_end_where_they_are_meant_to() {
+        assert_eq!(mermaid("Ingress a-b.example.com, 1"), "Ingress a-b.example.com, 1");
+        assert_eq!(mermaid("a\"] --> b`#<\n"), "a#34;#93; --#62; b#96;#35;#60;#10;");
+    }
 }

@@ -82,7 +82,14 @@ impl SpecDocument {
     pub fn named(name: ServiceName) -> Self {
         Self {
             version: FORMAT,
-            service: ServiceDocument { name, description: None, owner: None, image: None, postgres: None },
+            service: ServiceDocument {
+                name,
+                description: None,
+                owner: None,
+                image: None,
+                postgres: None,
+                runbook_url: None,
+            },
             features: Features::default(),
             environments: BTreeMap::new(),
             entities: BTreeMap::new(),

@@ -87,6 +87,8 @@ pub const DIRECT_DEPENDENCIES: &[&str] = &[
     "tracing",
     "tracing-log",
     "tracing-subscriber",
+    "utoipa",
+    "utoipa-swagger-ui",
     "uuid",
 ];
 

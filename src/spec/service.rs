@@ -19,6 +19,8 @@ pub struct ServiceDocument {
     pub image: Option<String>,
     /// Major version of PostgreSQL, 15 to 18. Default: 17.
     pub postgres: Option<u8>,
+    /// The https address under which `docs/runbook.md` is read: alerts link to its sections. Default: its path.
+    pub runbook_url: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +31,8 @@ pub struct Service {
     pub owner: Option<String>,
     pub image: String,
     pub postgres: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runbook_url: Option<String>,
 }
 
 const DEFAULT_POSTGRES: u8 = 17;
@@ -40,6 +44,7 @@ impl Service {
             owner: written.owner,
             image: written.image.unwrap_or_else(|| written.name.kebab().to_owned()),
             postgres: written.postgres.unwrap_or(DEFAULT_POSTGRES),
+            runbook_url: written.runbook_url,
             name: written.name,
         }
     }
@@ -59,6 +64,10 @@ impl Service {
         }
         if !(15..=18).contains(&self.postgres) {
             refuse("postgres", format!("PostgreSQL {}; the service is made for 15 to 18", self.postgres));
+        }
+        if let Some(url) = self.runbook_url.as_ref().filter(|url| !is_page(url)) {
+            let example = "https://git.example.com/team/service/-/blob/main/docs/runbook.md";
+            refuse("runbook_url", format!("`{}` is not an https address such as `{example}`", url.escape_debug()));
         }
     }
 }
@@ -128,6 +137,7 @@ pub fn check_image(image: &str) -> Result<(), String> {
 pub enum Ci {
     #[default]
     Github,
+    Gitlab,
     None,
 }
 
@@ -147,6 +157,8 @@ pub struct Features {
     pub http_client: bool,
     /// A PodMonitor and alert rules for the Prometheus operator, and a dashboard for Grafana. Default: false.
     pub monitoring: bool,
+    /// A Helm chart beside the kustomize overlays, with values for every environment. Default: false.
+    pub helm: bool,
     /// Default: `github`.
     pub ci: Ci,
     /// Where the continuous integration installs appgen from, to run `appgen check`. Without it there is no such job.
@@ -163,6 +175,7 @@ impl Default for Features {
             http_client: true,
             openapi_docs: false,
             monitoring: false,
+            helm: false,
             ci: Ci::Github,
             appgen_source: None,
         }
@@ -247,6 +260,15 @@ fn is_https_address(text: &str) -> bool {
         && text.strip_prefix("https://").is_some_and(|rest| rest.contains('/') && rest.split('/').all(legal))
 }
 
+/// The address of a page to which `#section` can be appended.
+fn is_page(text: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-._~/:@%+".contains(c);
+    text.len() <= 140
+        && text
+            .strip_prefix("https://")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && rest.chars().all(legal))
+}
+
 /// A ref's name (git-check-ref-format(1)) of plain characters.
 fn is_tag(text: &str) -> bool {
     let legal = |part: &str| {
@@ -277,6 +299,18 @@ impl Features {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_section_can_be_appended_to_the_address_of_a_runbook() {
+        for legal in ["https://a.example/b", "https://git.example.com:8443/a/-/blob/main/docs/run~book%20.md"] {
+            assert!(is_page(legal), "{legal}");
+        }
+        for illegal in
+            ["", "https://", "http://a.example/b", "https:///b", "https://a/b#c", "https://a/b?c", "https://a b"]
+        {
+            assert!(!is_page(illegal), "{illegal}");
+        }
+    }
 
     #[test]
     fn sources_that_reach_a_shell_are_plain() {

@@ -72,20 +72,20 @@ fn expand(words: &[&str], check: &Check, place: Place, site: &Site<'_>) -> Resul
     let has = |placeholder: &str| words.iter().any(|word| word.contains(placeholder));
     let database = if has("{database}") { site.database()? } else { String::new() };
     let contexts = if has("{contexts}") { contexts(site) } else { String::new() };
-    let line = |file: &str, values: &str| -> Vec<String> {
+    let line = |file: &str, environment: &str| -> Vec<String> {
         let directory = file.rsplit_once('/').map_or(".", |(directory, _)| directory);
         let fill = |word: &str| {
             word.replace("{file}", file)
                 .replace("{dir}", directory)
-                .replace("{values}", values)
+                .replace("{environment}", environment)
                 .replace("{database}", &database)
                 .replace("{contexts}", &contexts)
         };
         let each = |word: &&str| if *word == "{files}" { files.clone() } else { vec![fill(word)] };
         words.iter().flat_map(each).collect()
     };
-    Ok(if has("{values}") {
-        files.iter().flat_map(|file| values(file, site).into_iter().map(|values| line(file, &values))).collect()
+    Ok(if has("{environment}") {
+        files.iter().flat_map(|chart| environments(chart, site).map(|environment| line(chart, environment))).collect()
     } else if has("{file}") || has("{dir}") {
         files.iter().map(|file| line(file, "")).collect()
     } else {
@@ -106,14 +106,11 @@ fn manifests(site: &Site<'_>) -> Result<Vec<String>, String> {
     Ok(files)
 }
 
-/// The values files of a chart's environments, or the one that every chart has.
-fn values(chart: &str, site: &Site<'_>) -> Vec<String> {
+/// The environments for which a chart has values.
+fn environments<'a>(chart: &'a str, site: &'a Site<'_>) -> impl Iterator<Item = &'a str> {
     let directory = chart.strip_suffix("Chart.yaml").unwrap_or(chart);
-    let in_chart = |path: &&str| path.strip_prefix(directory).is_some_and(|name| !name.contains('/'));
-    let is_values = |path: &str| path[directory.len()..].starts_with("values-") && path.ends_with(".yaml");
-    let found: Vec<String> =
-        site.survey.all().filter(in_chart).filter(|path| is_values(path)).map(str::to_owned).collect();
-    if found.is_empty() { vec![format!("{directory}values.yaml")] } else { found }
+    let values = site.survey.all().filter_map(move |path| path.strip_prefix(directory)?.strip_prefix("values-"));
+    values.filter_map(|rest| rest.strip_suffix(".yaml"))
 }
 
 /// Every context that a changeset names, and one more: an empty list would mean something else to Liquibase.

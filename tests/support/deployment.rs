@@ -62,6 +62,38 @@ pub fn rendered(kubectl: &Path, root: &Path) -> Vec<(String, String)> {
     environments(root).into_iter().map(render).collect()
 }
 
+/// What `helm` is told of an environment of a repository; nothing where there is no chart.
+pub fn chart(root: &Path, environment: &str) -> Option<Vec<String>> {
+    let charts = fs::read_dir(root.join("deploy/helm")).ok()?.map(Result::unwrap);
+    let chart = charts.map(|entry| entry.file_name().into_string().unwrap()).next()?;
+    let mut arguments = vec![
+        format!("deploy/helm/{chart}"),
+        format!("--namespace={chart}-{environment}"),
+        format!("--values=deploy/helm/{chart}/values-{environment}.yaml"),
+        "--set-file=config.base=config/base.yaml".to_owned(),
+        format!("--set-file=config.env=config/overlays/{environment}/env.yaml"),
+    ];
+    if root.join(super::monitoring::RULES).exists() {
+        arguments.push(format!("--set-file=alerts={}", super::monitoring::RULES));
+    }
+    let values = fs::read_to_string(root.join(format!("deploy/helm/{chart}/values-{environment}.yaml"))).unwrap();
+    if values.contains("source: file") {
+        arguments.push("--set=secret.password=not-a-secret".to_owned());
+    }
+    Some(arguments)
+}
+
+/// The chart's manifests for every environment, the pod of `helm test` among them.
+#[track_caller]
+pub fn charts(helm: &Path, root: &Path) -> Vec<(String, String)> {
+    let render = |environment: String| {
+        let run = super::succeed(Command::new(helm).arg("template").args(chart(root, &environment)?).current_dir(root));
+        assert_eq!(run.err, "", "{environment}");
+        Some((environment, run.out))
+    };
+    environments(root).into_iter().filter_map(render).collect()
+}
+
 pub fn manifests(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
