@@ -28,9 +28,9 @@ pub enum Work {
     /// Holds what was rendered against the Pod Security Standards; appgen's own.
     PodSecurity,
     /// Runs commands one after the other, up to the first that fails. The first word is the name of a tool;
-    /// `{files}` stands for all files that the check reads, `{file}` for each of them, `{dir}` for the directory of
-    /// each, `{environment}` for each environment of a chart; `{database}` is the address of a throwaway PostgreSQL, and
-    /// `{contexts}` are all of the changelog's.
+    /// `{files}` stands for all files that the check reads, `{file}` for each of them, `{environment}` for each
+    /// environment of a chart; `{database}` is the address of a throwaway PostgreSQL, and `{contexts}` are all of the
+    /// changelog's.
     Commands(Place, &'static [&'static [&'static str]]),
 }
 

@@ -73,10 +73,8 @@ fn expand(words: &[&str], check: &Check, place: Place, site: &Site<'_>) -> Resul
     let database = if has("{database}") { site.database()? } else { String::new() };
     let contexts = if has("{contexts}") { contexts(site) } else { String::new() };
     let line = |file: &str, environment: &str| -> Vec<String> {
-        let directory = file.rsplit_once('/').map_or(".", |(directory, _)| directory);
         let fill = |word: &str| {
             word.replace("{file}", file)
-                .replace("{dir}", directory)
                 .replace("{environment}", environment)
                 .replace("{database}", &database)
                 .replace("{contexts}", &contexts)
@@ -86,7 +84,7 @@ fn expand(words: &[&str], check: &Check, place: Place, site: &Site<'_>) -> Resul
     };
     Ok(if has("{environment}") {
         files.iter().flat_map(|chart| environments(chart, site).map(|environment| line(chart, environment))).collect()
-    } else if has("{file}") || has("{dir}") {
+    } else if has("{file}") {
         files.iter().map(|file| line(file, "")).collect()
     } else {
         vec![line("", "")]
