@@ -56,10 +56,7 @@ impl Terminal {
             return None;
         }
         // A menu hides the cursor: whoever leaves it by Ctrl-C gets it back. A handler that is there already does it.
-        let _ = ctrlc::set_handler(|| {
-            let _ = Term::stderr().show_cursor();
-            std::process::exit(INTERRUPTED);
-        });
+        let _ = ctrlc::set_handler(|| interrupted());
         let theme: Box<dyn Theme> = if colors { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
         Some(Self { theme, colors })
     }
@@ -108,5 +105,15 @@ impl Prompt for Terminal {
 
 fn from_dialoguer(error: dialoguer::Error) -> io::Error {
     let dialoguer::Error::IO(error) = error;
+    if error.kind() == io::ErrorKind::Interrupted {
+        // The signal's handler is on its way, on a thread of its own: whoever comes first ends us in the same way.
+        interrupted();
+    }
     error
+}
+
+fn interrupted() -> ! {
+    // Where not even that can be written, the terminal is gone.
+    let _ = Term::stderr().show_cursor();
+    std::process::exit(INTERRUPTED)
 }
