@@ -48,6 +48,9 @@ pub struct Global {
     pub recovered: RefCell<Vec<String>>,
 }
 
+/// The exit code of a command that Ctrl-C ended, as a shell reports it.
+pub const INTERRUPTED: u8 = 130;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people

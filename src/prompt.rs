@@ -6,6 +6,8 @@ use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, MultiSelect, Select};
 
+use crate::cli::INTERRUPTED;
+
 /// Someone who answers questions.
 pub trait Prompt {
     /// Asks for a line until `check` has no objection. An empty answer is the default.
@@ -39,9 +41,6 @@ pub trait Prompt {
     /// As for [`Prompt::line`].
     fn say(&mut self, text: &str) -> io::Result<()>;
 }
-
-/// As a shell reports a command that SIGINT ended.
-const INTERRUPTED: i32 = 130;
 
 /// Questions on the terminal's standard error, so that standard output stays the report's.
 pub struct Terminal {
@@ -115,5 +114,5 @@ fn from_dialoguer(error: dialoguer::Error) -> io::Error {
 fn interrupted() -> ! {
     // Where not even that can be written, the terminal is gone.
     let _ = Term::stderr().show_cursor();
-    std::process::exit(INTERRUPTED)
+    std::process::exit(INTERRUPTED.into())
 }

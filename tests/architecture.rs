@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("drift", &["render", "lock", "templates", "merge", "plan", "worktree"]),
     ("git", &[]),
     ("transaction", &["render", "lock", "plan", "git", "worktree"]),
-    ("verify", &["git", "spec"]),
+    ("verify", &["cli", "git", "spec"]),
     ("report", &["cli", "render", "plan", "drift", "templates", "worktree", "verify"]),
     (
         "commands",

@@ -377,6 +377,21 @@ fn uncommitted_edits_are_not_merged_into() {
 }
 
 #[test]
+fn a_committed_description_of_the_api_is_to_be_made_again() {
+    let repo = Repo::with(&["--no-git"]);
+    let asks = |line: &str| {
+        let run = repo.run(line);
+        assert_eq!(run.code, 0, "{line}: {}", run.err);
+        run.out.contains("\n  make openapi\n")
+    };
+    assert!(!asks("add-handler ping"));
+    repo.write("openapi.json", "{}\n");
+    assert!(asks("add-handler pong"));
+    assert!(asks("add-entity invoice number:text(20)!"));
+    assert!(!asks("add-env staging"));
+}
+
+#[test]
 fn additions_follow_one_another_whatever_lies_between() {
     let repo = Repo::with(&[]);
     repo.edit("config/base.yaml", "max_connections: 2000", "max_connections: 500");

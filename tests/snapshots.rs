@@ -6,6 +6,8 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use similar::TextDiff;
 use support::{Place, Repo};
@@ -23,9 +25,12 @@ fn default() -> BTreeMap<String, String> {
 
 #[test]
 fn the_default_repository_file_by_file() {
-    for (path, text) in default() {
-        support::snapshot("default", &path.replace('/', "__"), &text);
+    let files = default();
+    for (path, text) in &files {
+        support::snapshot("default", &path.replace('/', "__"), text);
     }
+    let made: Vec<_> = files.keys().map(|path| path.replace('/', "__")).collect();
+    assert_eq!(stale("default", &made), [""; 0]);
 }
 
 #[test]
@@ -45,6 +50,15 @@ fn every_other_case_as_its_difference_from_the_default() {
             .collect();
         support::snapshot("cases", &case, &difference(&default, &files));
     }
+    assert_eq!(stale("cases", &support::cases()), [""; 0]);
+}
+
+/// Snapshots that nothing is compared with any more: nobody would notice what comes back as it should not.
+fn stale(group: &str, made: &[String]) -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(group);
+    let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let kept = names.filter_map(|name| name.strip_suffix(".snap").map(str::to_owned));
+    kept.filter(|name| !made.contains(name)).collect()
 }
 
 fn difference(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> String {

@@ -278,6 +278,16 @@ fn what_git_ignores_is_not_checked() {
     assert!(!said.contains("ignored.sh") && !said.contains("vendor"), "{said}");
 }
 
+#[test]
+fn a_chart_without_values_does_not_pass() {
+    let bench = Bench::new();
+    bench.tool("helm", "");
+    bench.repo.write("deploy/helm/a/Chart.yaml", "{}\n");
+    let (code, rows) = bench.verify("--only helm");
+    let said = rows["helm"]["output"][0].as_str().unwrap_or_default();
+    assert_eq!((code, said), (3, "no `values-ENVIRONMENT.yaml` is beside `deploy/helm/a/Chart.yaml`"));
+}
+
 /// Waits until something is there.
 #[track_caller]
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -8,7 +8,7 @@ use crate::cli::Global;
 use crate::drift::{Drift, drift, survey};
 use crate::git;
 use crate::plan::{LOCK_FILE, Plan};
-use crate::report::Report;
+use crate::report::{Print as _, Report};
 use crate::spec::SPEC_FILE;
 use crate::templates::Sets;
 use crate::transaction;

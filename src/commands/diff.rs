@@ -7,7 +7,7 @@ use super::{Exit, Failure};
 use crate::cli::{Diff, Format, Global};
 use crate::drift::{State, survey};
 use crate::plan::Plan;
-use crate::report::{self, Report};
+use crate::report::{self, Print as _, Report};
 use crate::templates::Sets;
 
 pub(super) fn run(global: &Global, sets: &Sets, arguments: Diff, out: &mut impl Write) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::verify::machine;
 use super::{Exit, Failure};
 use crate::cli::{Global, Variables};
-use crate::report::Diagnosis;
+use crate::report::{Diagnosis, Print as _};
 use crate::verify::doctor::examine;
 use crate::verify::tools::installations;
 

@@ -10,7 +10,7 @@ use crate::cli::{Global, New};
 use crate::git::Git;
 use crate::plan::Plan;
 use crate::prompt::Prompt;
-use crate::report::{self, Report};
+use crate::report::{self, Print as _, Report};
 use crate::spec::environment::EnvironmentDocument;
 use crate::spec::name::{EnvironmentName, ServiceName};
 use crate::spec::problem::SpecError;

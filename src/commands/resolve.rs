@@ -13,7 +13,7 @@ use crate::merge::yaml::edit;
 use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
 use crate::plan::{Action, Change, LOCK_FILE, Plan};
 use crate::render::{Files, RelPath, Rendered, render};
-use crate::report::{self, Report};
+use crate::report::{self, Print as _, Report};
 use crate::spec::problem::SpecError;
 use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};
 use crate::templates::{Class, Sets, TemplateSet};

@@ -9,7 +9,7 @@ use crate::cli::{Global, Paths};
 use crate::drift::{State, survey};
 use crate::plan::{Action, Change, Plan};
 use crate::render::{Files, RelPath};
-use crate::report::Report;
+use crate::report::{Print as _, Report};
 use crate::templates::Sets;
 use crate::transaction;
 use crate::worktree::{Found, Worktree};

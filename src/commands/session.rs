@@ -16,7 +16,7 @@ use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
 use crate::plan::{Action, Change, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
 use crate::prompt::Prompt;
 use crate::render::{Files, RelPath, render};
-use crate::report::{self, Mention, Report};
+use crate::report::{self, Mention, Print as _, Report};
 use crate::spec::changeset;
 use crate::spec::problem::SpecError;
 use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};

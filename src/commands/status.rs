@@ -8,7 +8,7 @@ use super::{Exit, Failure};
 use crate::cli::{Format, Global};
 use crate::drift::{State, survey};
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Print as _, Report};
 use crate::templates::Sets;
 
 pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<Exit, Failure> {

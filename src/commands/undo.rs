@@ -8,7 +8,7 @@ use crate::cli::Global;
 use crate::git;
 use crate::lock::sha256;
 use crate::plan::{Action, Change, Plan};
-use crate::report::{self, Report};
+use crate::report::{self, Print as _, Report};
 use crate::transaction;
 use crate::worktree::Found;
 

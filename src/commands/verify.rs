@@ -8,7 +8,7 @@ use super::check;
 use super::session::{Session, worktree};
 use super::{Exit, Failure};
 use crate::cli::{Format, Global, Variables, Verify};
-use crate::report::{Progress, Verified};
+use crate::report::{Print as _, Progress, Verified};
 use crate::spec::name::closest;
 use crate::templates::Sets;
 use crate::verify::catalog::CHECKS;

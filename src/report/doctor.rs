@@ -5,10 +5,8 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::markdown::{cell, code, fence};
-use super::verify::print_commands;
-use super::{BAD, DIM, FORMAT, GONE, GOOD, github, print_json};
-use crate::cli::Format;
+use super::markdown::{cell, code, install};
+use super::{BAD, DIM, FORMAT, GONE, GOOD, Print, github, print_commands};
 use crate::verify::doctor::{Examined, State};
 
 /// The outcome of `appgen doctor`. In JSON it is the whole of standard output.
@@ -29,17 +27,15 @@ impl Diagnosis {
         Self { version: FORMAT, command: "doctor", exit: 0, tools, install }
     }
 
-    /// # Errors
-    /// The output cannot be written.
-    pub fn print(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
-        match format {
-            Format::Json => print_json(self, out),
-            Format::Text => self.print_text(out),
-            Format::Markdown => self.print_markdown(out),
-            Format::Github => self.print_annotations(out),
-        }
+    fn headline(&self) -> String {
+        let count = |state| self.tools.iter().filter(|tool| tool.state == state).count();
+        let counts = [(State::Found, "found"), (State::Broken, "broken"), (State::Missing, "missing")];
+        let parts = counts.map(|(state, word)| (count(state), word)).into_iter().filter(|(count, _)| *count > 0);
+        parts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
     }
+}
 
+impl Print for Diagnosis {
     fn print_text(&self, out: &mut impl Write) -> io::Result<()> {
         let name_width = self.tools.iter().map(|tool| tool.name.len()).max().unwrap_or_default();
         let version_width = self.tools.iter().map(|tool| version(tool).len()).max().unwrap_or_default();
@@ -64,13 +60,6 @@ impl Diagnosis {
         writeln!(out, "\n{GOOD}{}{GOOD:#}", self.headline())
     }
 
-    fn headline(&self) -> String {
-        let count = |state| self.tools.iter().filter(|tool| tool.state == state).count();
-        let counts = [(State::Found, "found"), (State::Broken, "broken"), (State::Missing, "missing")];
-        let parts = counts.map(|(state, word)| (count(state), word)).into_iter().filter(|(count, _)| *count > 0);
-        parts.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
-    }
-
     fn print_markdown(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "### appgen doctor: {}\n", self.headline())?;
         writeln!(out, "| tool | version | where | what for | checks |\n|---|---|---|---|---|")?;
@@ -79,11 +68,7 @@ impl Diagnosis {
             let (name, version, purpose) = (code(tool.name), cell(version(tool)), cell(tool.purpose));
             writeln!(out, "| {name} | {version} | {path} | {purpose} | {} |", tool.checks.join(", "))?;
         }
-        if !self.install.is_empty() {
-            writeln!(out, "\nTo install what is missing:\n")?;
-            fence(&self.install, out)?;
-        }
-        Ok(())
+        install(&self.install, out)
     }
 
     fn print_annotations(&self, out: &mut impl Write) -> io::Result<()> {

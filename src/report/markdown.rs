@@ -54,6 +54,15 @@ pub(super) fn fence(lines: &[impl AsRef<str>], out: &mut impl Write) -> io::Resu
     writeln!(out, "{fence}")
 }
 
+/// The commands that install what is missing; nothing without any.
+pub(super) fn install(commands: &[String], out: &mut impl Write) -> io::Result<()> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nTo install what is missing:\n")?;
+    fence(commands, out)
+}
+
 /// The longest run of backticks in a text.
 fn backticks(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or_default()

@@ -105,6 +105,29 @@ pub struct Mention {
 
 pub const FORMAT: u32 = 1;
 
+/// The outcome of a command, which can be said in every format.
+pub trait Print: Serialize {
+    /// # Errors
+    /// The output cannot be written; so for the others.
+    fn print_text(&self, out: &mut impl Write) -> io::Result<()>;
+    fn print_markdown(&self, out: &mut impl Write) -> io::Result<()>;
+    fn print_annotations(&self, out: &mut impl Write) -> io::Result<()>;
+
+    /// # Errors
+    /// The output cannot be written.
+    fn print(&self, format: Format, out: &mut impl Write) -> io::Result<()>
+    where
+        Self: Sized,
+    {
+        match format {
+            Format::Json => print_json(self, out),
+            Format::Text => self.print_text(out),
+            Format::Markdown => self.print_markdown(out),
+            Format::Github => self.print_annotations(out),
+        }
+    }
+}
+
 impl Report {
     /// The report of a plan.
     pub fn of(command: &'static str, global: &Global, tree: &Worktree, plan: Plan, warnings: Vec<String>) -> Self {
@@ -126,18 +149,9 @@ impl Report {
             shown: false,
         }
     }
+}
 
-    /// # Errors
-    /// The output cannot be written.
-    pub fn print(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
-        match format {
-            Format::Json => print_json(self, out),
-            Format::Text => self.print_text(out),
-            Format::Markdown => markdown::print(self, out),
-            Format::Github => github::print(self, out),
-        }
-    }
-
+impl Print for Report {
     fn print_text(&self, out: &mut impl Write) -> io::Result<()> {
         if self.diff {
             for change in &self.changes {
@@ -155,14 +169,24 @@ impl Report {
         for warning in &self.warnings {
             writeln!(out, "{GONE}warning{GONE:#}: {warning}")?;
         }
-        if !self.next.is_empty() {
-            writeln!(out, "\nnext:")?;
-        }
-        for command in &self.next {
-            writeln!(out, "  {command}")?;
-        }
-        Ok(())
+        print_commands("next", &self.next, out)
     }
+
+    fn print_markdown(&self, out: &mut impl Write) -> io::Result<()> {
+        markdown::print(self, out)
+    }
+
+    fn print_annotations(&self, out: &mut impl Write) -> io::Result<()> {
+        github::print(self, out)
+    }
+}
+
+/// Commands under a heading; nothing without any.
+fn print_commands(heading: &str, commands: &[String], out: &mut impl Write) -> io::Result<()> {
+    if !commands.is_empty() {
+        writeln!(out, "\n{BOLD}{heading}:{BOLD:#}")?;
+    }
+    commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
 }
 
 /// What a plan will do, as text with colours.

@@ -8,9 +8,8 @@ use dialoguer::console::truncate_str;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::markdown::{cell, code, fence};
-use super::{BAD, BOLD, DIM, FORMAT, GONE, GOOD, github, print_json};
-use crate::cli::Format;
+use super::markdown::{cell, code, fence, install};
+use super::{BAD, DIM, FORMAT, GONE, GOOD, Print, github, print_commands};
 use crate::verify::{Row, Verdict};
 
 /// The outcome of `appgen verify`. In JSON it is the whole of standard output.
@@ -55,17 +54,19 @@ impl Verified {
         self.checks.iter().any(Row::fails)
     }
 
-    /// # Errors
-    /// The output cannot be written.
-    pub fn print(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
-        match format {
-            Format::Json => print_json(self, out),
-            Format::Text => self.print_text(out),
-            Format::Markdown => self.print_markdown(out),
-            Format::Github => self.print_annotations(out),
-        }
+    /// What the checks come to, in one line.
+    fn headline(&self) -> String {
+        let count = |result| self.checks.iter().filter(|row| row.result == result).count();
+        let counts =
+            VERDICTS.iter().copied().map(|verdict| (count(verdict), word(verdict))).filter(|(count, _)| *count > 0);
+        let parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+        let parts = if parts.is_empty() { "nothing to check".to_owned() } else { parts.join(", ") };
+        let not_run = if self.dry_run { "not run: " } else { "" };
+        format!("{not_run}{parts} in {}", duration(self.seconds))
     }
+}
 
+impl Print for Verified {
     fn print_text(&self, out: &mut impl Write) -> io::Result<()> {
         let width = self.checks.iter().map(|row| row.name.len()).max().unwrap_or_default();
         for row in &self.checks {
@@ -87,17 +88,6 @@ impl Verified {
         print_commands("next", &self.next, out)
     }
 
-    /// What the checks come to, in one line.
-    fn headline(&self) -> String {
-        let count = |result| self.checks.iter().filter(|row| row.result == result).count();
-        let counts =
-            VERDICTS.iter().copied().map(|verdict| (count(verdict), word(verdict))).filter(|(count, _)| *count > 0);
-        let parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
-        let parts = if parts.is_empty() { "nothing to check".to_owned() } else { parts.join(", ") };
-        let not_run = if self.dry_run { "not run: " } else { "" };
-        format!("{not_run}{parts} in {}", duration(self.seconds))
-    }
-
     fn print_markdown(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "### appgen verify: {}\n", self.headline())?;
         writeln!(out, "| check | result | time | |\n|---|---|--:|---|")?;
@@ -113,11 +103,7 @@ impl Verified {
             let lines: Vec<_> = row.output.iter().map(String::as_str).chain(rest.as_deref()).collect();
             fence(&lines, out)?;
         }
-        if !self.install.is_empty() {
-            writeln!(out, "\nTo install what is missing:\n")?;
-            fence(&self.install, out)?;
-        }
-        Ok(())
+        install(&self.install, out)
     }
 
     fn print_annotations(&self, out: &mut impl Write) -> io::Result<()> {
@@ -147,14 +133,6 @@ fn print_failure(row: &Row, out: &mut impl Write) -> io::Result<()> {
         (Some(log), more) => writeln!(out, "{DIM}… {more} more lines: {log}{DIM:#}"),
         (None, _) => Ok(()),
     }
-}
-
-/// Commands under a heading; nothing without any.
-pub(super) fn print_commands(heading: &str, commands: &[String], out: &mut impl Write) -> io::Result<()> {
-    if !commands.is_empty() {
-        writeln!(out, "\n{BOLD}{heading}:{BOLD:#}")?;
-    }
-    commands.iter().try_for_each(|command| writeln!(out, "  {command}"))
 }
 
 /// What there is to say about a row: what is wrong, why it was not run, or what holds.

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::cli::INTERRUPTED;
+
 /// How long an interrupted tool may take to end itself.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// As a shell reports a command that SIGINT ended.
-const INTERRUPTED: i32 = 130;
 
 #[derive(Debug, Default)]
 pub(super) struct Children {
@@ -39,7 +38,7 @@ impl Children {
         ctrlc::set_handler(move || {
             watched.stop();
             clean();
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         })?;
         Ok(children)
     }

@@ -84,7 +84,7 @@ fn is_shell(file: &Path) -> bool {
 /// Directories at the root with other people's files, and with files that programs make.
 const FOREIGN: &[&str] = &[".git", "target", "vendor", "node_modules"];
 /// What the generated `.gitignore` names, for a repository that git does not keep.
-const IGNORED: &[&str] = &["deploy/out/", "deploy/compose/.env", "deploy/compose/secrets/db_password", ".appgen/txn/"];
+const IGNORED: &[&str] = &["deploy/out/", "deploy/compose/.env", "deploy/compose/secrets/", ".appgen/txn/"];
 
 /// The files of a repository, sorted.
 #[derive(Debug)]

@@ -83,7 +83,12 @@ fn expand(words: &[&str], check: &Check, place: Place, site: &Site<'_>) -> Resul
         words.iter().flat_map(each).collect()
     };
     Ok(if has("{environment}") {
-        files.iter().flat_map(|chart| environments(chart, site).map(|environment| line(chart, environment))).collect()
+        let of_chart = |chart| environments(chart, site).map(move |environment| (chart, environment));
+        let all: Vec<_> = files.iter().flat_map(|chart| of_chart(chart.as_str())).collect();
+        if all.is_empty() {
+            return Err(format!("no `values-ENVIRONMENT.yaml` is beside `{}`", files.join("`, `")));
+        }
+        all.into_iter().map(|(chart, environment)| line(chart, environment)).collect()
     } else if has("{file}") {
         files.iter().map(|file| line(file, "")).collect()
     } else {
