@@ -89,6 +89,54 @@ impl Scripts {
     }
 }
 
+/// A service that prints what $NOW says; a document that has the word is not what clients of another one expect.
+const CARGO: &str = r#"#!/usr/bin/env bash
+case "$*" in
+    *--against*) ! grep -q breaking <<<"$NOW" ;;
+    *' openapi') echo "$NOW" ;;
+    *) exit 9 ;;
+esac
+"#;
+
+#[test]
+fn the_description_of_the_api_is_held_against_the_code_and_the_commit_before() {
+    let place = support::Place::new();
+    let repo = Repo::with(&[]);
+    let cargo = place.path().join("cargo");
+    fs::write(&cargo, CARGO).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let check = |root: &Path, arguments: &str, now: &str| {
+        let path = format!("{}:{}", place.path().display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(root.join("deploy/scripts/openapi-check"));
+        command.args(arguments.split_whitespace()).env("PATH", path).env("NOW", now);
+        Run::of(&command.output().unwrap(), place.path())
+    };
+    let root = repo.root();
+    // What a pipeline asks for the first commit of all, in a clone as deep as it makes them.
+    let clone = place.path().join("clone");
+    let origin = format!("file://{}", root.display());
+    support::succeed(Command::new("git").args(["clone", "--quiet", "--depth", "2", &origin]).arg(&clone));
+    for root in [&root, &clone] {
+        let first = check(root, "HEAD^", "one").succeeds();
+        assert!(first.out.contains("no openapi.json yet") && first.out.contains("no commit before"), "{}", first.out);
+    }
+    check(&root, "--write", "one").succeeds();
+    assert_eq!(repo.read("openapi.json"), "one\n");
+    repo.commit();
+    assert!(check(&root, "HEAD^", "one").succeeds().out.contains("HEAD^ has no openapi.json to compare with"));
+    assert!(check(&root, "", "one").succeeds().out.contains("nothing breaks clients of HEAD\n"));
+    for (arguments, now, code, said) in [
+        ("", "two", 1, "run `make openapi`"),
+        ("nowhere", "one", 1, "there is no commit `nowhere`"),
+        ("HEAD HEAD", "one", 2, "usage: deploy/scripts/openapi-check"),
+    ] {
+        let run = check(&root, arguments, now);
+        assert!(run.code == code && run.err.contains(said), "{arguments}: {}{}", run.out, run.err);
+    }
+    check(&root, "--write", "breaking").succeeds();
+    assert_eq!(check(&root, "", "breaking").code, 1);
+}
+
 fn names(root: &Path) -> Vec<String> {
     let entries = fs::read_dir(root.join("deploy/scripts")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
