@@ -206,7 +206,8 @@ fn ask(arguments: &New, prompt: &mut dyn Prompt) -> Result<Answers, Failure> {
 fn confirm(prompt: &mut dyn Prompt, plan: &Plan, target: &Path) -> std::io::Result<bool> {
     prompt.say(&format!("\n{}", target.display()))?;
     for (directory, files) in report::tree(&plan.changes) {
-        prompt.say(&format!("  {directory:<12} {files:>3} files"))?;
+        let noun = if files == 1 { "file" } else { "files" };
+        prompt.say(&format!("  {directory:<12} {files:>3} {noun}"))?;
     }
     prompt.confirm("Write them?", true)
 }
