@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::lock::{Lock, Written, sha256};
 use crate::merge::shape::Shape;
 use crate::merge::{self, Merged, Sides};
-use crate::render::{Files, RelPath, RenderError, Rendered, render};
+use crate::render::{Difference, Files, RelPath, RenderError, Rendered, render};
 use crate::spec::{SPEC_FILE, Spec};
 use crate::templates::{Class, TemplateSet};
 use crate::worktree::{Found, Worktree};
@@ -174,39 +174,34 @@ pub struct Reconciled {
     pub conflicts: BTreeSet<RelPath>,
 }
 
-/// Decides every file. Without a `base` nothing that exists is touched.
+/// Decides every file. What an empty base does not have and the disk does is not touched.
 ///
 /// # Errors
 /// A file that cannot be read, or that appgen must not touch.
 pub fn reconcile(
     written: &BTreeMap<RelPath, Written>,
-    base: Option<&Files>,
-    next: &Files,
+    Difference { base, next, same }: &Difference,
     tree: &Worktree,
 ) -> Result<Reconciled, PlanError> {
-    let none = Files::new();
-    let mut reconciler = Reconciler {
-        base: base.unwrap_or(&none),
-        next,
-        tree,
-        written,
-        out: Reconciled::default(),
-        refused: Vec::new(),
-    };
+    let mut reconciler =
+        Reconciler { base, next, same, tree, written, out: Reconciled::default(), refused: Vec::new() };
     let renamed: BTreeMap<&RelPath, &RelPath> = next
         .iter()
         .filter_map(|(to, file)| Some((file.renamed_from.as_ref()?, to)))
-        .filter(|(from, to)| !next.contains_key(*from) && !reconciler.was_made(to) && reconciler.was_made(from))
+        .filter(|(from, _)| !next.contains_key(*from) && !same.contains(*from))
+        .filter(|(from, to)| !reconciler.was_made(to) && reconciler.was_made(from))
         .collect();
     for (from, to) in &renamed {
         reconciler.rename(from, to)?;
     }
     let moved = |path: &RelPath| renamed.contains_key(path) || renamed.values().any(|to| *to == path);
     let paths: BTreeSet<&RelPath> = reconciler.base.keys().chain(next.keys()).chain(written.keys()).collect();
-    for path in paths.into_iter().filter(|path| !moved(path)) {
+    for path in paths.into_iter().filter(|path| !moved(path) && !same.contains(*path)) {
         reconciler.decide(path)?;
     }
     let Reconciler { mut out, refused, .. } = reconciler;
+    let recorded = written.iter().filter(|(path, _)| same.contains(*path));
+    out.files.extend(recorded.map(|(path, record)| (path.clone(), record.clone())));
     if !refused.is_empty() {
         return Err(PlanError::Refused(refused));
     }
@@ -217,6 +212,7 @@ pub fn reconcile(
 struct Reconciler<'a> {
     base: &'a Files,
     next: &'a Files,
+    same: &'a BTreeSet<RelPath>,
     tree: &'a Worktree,
     written: &'a BTreeMap<RelPath, Written>,
     out: Reconciled,
@@ -226,7 +222,9 @@ struct Reconciler<'a> {
 impl Reconciler<'_> {
     /// Whether an earlier run made the file.
     fn was_made(&self, path: &RelPath) -> bool {
-        self.written.contains_key(path) || self.base.get(path).is_some_and(|file| !file.class.is_written_once())
+        self.written.contains_key(path)
+            || self.same.contains(path)
+            || self.base.get(path).is_some_and(|file| !file.class.is_written_once())
     }
 
     fn decide(&mut self, path: &RelPath) -> Result<(), PlanError> {

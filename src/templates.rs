@@ -73,7 +73,7 @@ impl Unit {
 }
 
 /// One file of the generated repository, or one for each instance of its unit.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogEntry {
     /// Where the file stands in the repository, with placeholders such as `__env__`.

@@ -15,7 +15,7 @@ use crate::merge::yaml::{Edit, edit};
 use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
 use crate::plan::{Action, Change, LOCK_FILE, Plan, Reconciled, SIDECAR, reconcile};
 use crate::prompt::Prompt;
-use crate::render::{Files, RelPath, render};
+use crate::render::{Difference, Files, RelPath, Side, difference, render, render_paths};
 use crate::report::{self, Mention, Print as _, Report};
 use crate::spec::changeset;
 use crate::spec::problem::SpecError;
@@ -143,14 +143,16 @@ impl<'a> Session<'a> {
 
     /// The set that the repository was rendered with.
     pub(super) fn set<'s>(&self, sets: &'s Sets) -> Result<std::borrow::Cow<'s, TemplateSet>, Failure> {
-        sets.get(&self.lock.templates)?.ok_or_else(|| {
-            Failure::Refused(format!(
-                "the repository was rendered with the templates {}, which this appgen does not hold; \
-                 `appgen upgrade` brings it to {}",
-                self.lock.templates,
-                sets.current().version()
-            ))
-        })
+        sets.get(&self.lock.templates)?.ok_or_else(|| self.without_set(sets))
+    }
+
+    fn without_set(&self, sets: &Sets) -> Failure {
+        Failure::Refused(format!(
+            "the repository was rendered with the templates {}, which this appgen does not hold; \
+             `appgen upgrade` brings it to {}",
+            self.lock.templates,
+            sets.current().version()
+        ))
     }
 
     /// What the applied spec renders.
@@ -178,24 +180,30 @@ impl<'a> Session<'a> {
 
         let text = edit(&self.text, &edits(&self.document, &spec)?, SECTIONS)
             .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
-        let (base, set) = match options.upgrade_to {
-            Some(set) => {
-                let held = sets.get(&self.lock.templates)?;
-                (held.map(|held| render(&self.lock.spec, &held)).transpose()?, std::borrow::Cow::Borrowed(set))
-            }
-            None => {
-                let set = self.set(sets)?;
-                (Some(render(&self.lock.spec, &set)?), set)
-            }
+        let held = sets.get(&self.lock.templates)?;
+        let set = match (options.upgrade_to, &held) {
+            (Some(set), _) => set,
+            (None, Some(held)) => held,
+            (None, None) => return Err(self.without_set(sets)),
         };
-        let next = render(&spec, &set)?;
-        let Reconciled { mut plan, files, conflicts } = reconcile(&self.lock.files, base.as_ref(), &next, self.tree)?;
-        let mut lock = Lock::new(set.version(), spec, files);
+        let next = Side { spec: &spec, set };
+        let difference = match &held {
+            // A file that is written once and is not recorded is about to be.
+            Some(held) => difference(Side { spec: &self.lock.spec, set: held }, next, |path, class| {
+                class.is_written_once() && !self.lock.files.contains_key(path)
+            })?,
+            None => Difference { next: render(&spec, set)?, ..Difference::default() },
+        };
+        let Reconciled { mut plan, files, conflicts } = reconcile(&self.lock.files, &difference, self.tree)?;
+        let mut lock = Lock::new(set.version(), spec.clone(), files);
         lock.conflicts = conflicts;
         plan.set_own(self.tree, SPEC_FILE, text)?;
         plan.set_own(self.tree, LOCK_FILE, lock.to_yaml())?;
-        self.check_uncommitted(global, sets, &plan, base.as_ref())?;
-        let mentions = mentions(self.tree, &plan, &next, &options.gone)?;
+        self.check_uncommitted(global, sets, &plan, &difference.base)?;
+        let mentions = match options.gone.is_empty() {
+            true => Vec::new(),
+            false => mentions(self.tree, &plan, &render(&spec, set)?, &options.gone)?,
+        };
         let mut is_settled = plan.conflicts().next().is_none();
         let quiet = plan.is_empty() || global.dry_run;
         let shown = options.confirm.is_some() && !quiet;
@@ -268,13 +276,7 @@ impl<'a> Session<'a> {
     }
 
     /// What the user has edited and not committed is not touched: he could not get it back from git.
-    fn check_uncommitted(
-        &self,
-        global: &Global,
-        sets: &Sets,
-        plan: &Plan,
-        base: Option<&Files>,
-    ) -> Result<(), Failure> {
+    fn check_uncommitted(&self, global: &Global, sets: &Sets, plan: &Plan, base: &Files) -> Result<(), Failure> {
         let edited: Vec<_> = plan.written().filter(|change| change.edited).collect();
         if global.allow_dirty || edited.is_empty() {
             return Ok(());
@@ -290,8 +292,9 @@ impl<'a> Session<'a> {
             let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
             !entries.filter(|entry| entry.path == change.path).any(|entry| entry.after.as_ref() == Some(&hash))
         });
+        let paths = dirty.iter().map(|change| &change.path).collect();
         if !dirty.is_empty()
-            && let (Some(committed), Some(base)) = (self.committed(sets), base)
+            && let Some(committed) = self.committed(sets, &paths)
         {
             dirty.retain(|change| !is_merged_of_commit(self.tree, change, &committed, base));
         }
@@ -306,12 +309,12 @@ impl<'a> Session<'a> {
         )))
     }
 
-    /// What the spec of the last commit renders; None where that cannot be known.
-    fn committed(&self, sets: &Sets) -> Option<Files> {
+    /// What the spec of the last commit renders at these paths; None where that cannot be known.
+    fn committed(&self, sets: &Sets, paths: &BTreeSet<&RelPath>) -> Option<Files> {
         let text = git::committed(self.tree.root(), LOCK_FILE).ok()??;
         let lock = Lock::parse(LOCK_FILE, &text).ok()?;
         let set = sets.get(&lock.templates).ok()??;
-        render(&lock.spec, &set).ok()
+        render_paths(&lock.spec, &set, paths).ok()
     }
 
     /// Nothing is merged on top of a conflict.
@@ -414,9 +417,6 @@ fn is_merged_of_commit(tree: &Worktree, change: &Change, committed: &Files, base
 /// Lines of the user's that name what is gone. History is not his, and what the templates wrote names it no more.
 fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Result<Vec<Mention>, Failure> {
     let mut mentions = Vec::new();
-    if gone.is_empty() {
-        return Ok(mentions);
-    }
     for path in tree.sources()? {
         let generated = next.get(&path);
         let change = plan.changes.iter().find(|change| change.path == path);

@@ -29,15 +29,20 @@ pub type Facts = BTreeMap<&'static str, bool>;
 pub struct Context {
     pub service_name: String,
     pub facts: Facts,
+    /// What every template sees, by its name.
+    pub shared: BTreeMap<&'static str, Value>,
     instances: BTreeMap<Unit, Vec<Instance>>,
 }
 
 /// One environment, handler, … or the service as a whole: what a template is rendered with.
 pub struct Instance {
-    /// What replaces the unit's placeholder in paths.
-    placeholder: Option<(&'static str, String)>,
+    /// The name under which templates see its own value; empty for the service as a whole, as are the next two.
+    pub unit: &'static str,
+    name: String,
+    pub own: Value,
     service: String,
     pub facts: Facts,
+    /// Everything that a template sees.
     pub values: Value,
 }
 
@@ -45,10 +50,14 @@ impl Instance {
     /// The path of a file of this instance.
     pub fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("__service__", &self.service);
-        match &self.placeholder {
-            Some((placeholder, name)) => path.replace(placeholder, name),
-            None => path,
+        match self.unit {
+            "" => path,
+            unit => path.replace(&format!("__{unit}__"), &self.name),
         }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -70,6 +79,10 @@ impl Context {
         self.instances.get(&unit).map_or(&[], Vec::as_slice)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = (Unit, &Instance)> {
+        self.instances.iter().flat_map(|(unit, instances)| instances.iter().map(|instance| (*unit, instance)))
+    }
+
     fn build(spec: &Spec, facts: Facts) -> Self {
         let service = ServiceValues::new(spec);
         let environments: Vec<_> =
@@ -82,66 +95,58 @@ impl Context {
         handlers.sort_by(|a, b| a.snake.cmp(&b.snake));
         let changesets = changeset_values(&spec.changesets);
 
-        let shared = context! {
-            service => Serde(&service),
-            features => Serde(&spec.features),
-            appgen_install => spec.features.appgen_source.as_ref().map(AppgenSource::flags).unwrap_or_default(),
-            environments => Serde(&environments),
-            entities => Serde(&entities),
-            handlers => Serde(&handlers),
-            changesets => Serde(&changesets),
-        };
-        let instance = |own: Option<(&'static str, String, Value)>, more: &[(&'static str, bool)]| {
+        let install = spec.features.appgen_source.as_ref().map(AppgenSource::flags).unwrap_or_default();
+        let shared = BTreeMap::from([
+            ("service", Value::from(Serde(&service))),
+            ("features", Value::from(Serde(&spec.features))),
+            ("appgen_install", Value::from(install)),
+            ("environments", Value::from(Serde(&environments))),
+            ("entities", Value::from(Serde(&entities))),
+            ("handlers", Value::from(Serde(&handlers))),
+            ("changesets", Value::from(Serde(&changesets))),
+        ]);
+        let all = Value::from(shared.clone());
+        let instance = |unit: &'static str, name: &str, own: Value, more: &[(&'static str, bool)]| {
             let mut facts = facts.clone();
             facts.extend(more.iter().copied());
             let on = context! { on => Serde(&facts) };
-            let (placeholder, values) = match own {
-                Some((unit, name, value)) => {
-                    let placeholder = match unit {
-                        "env" => "__env__",
-                        "handler" => "__handler__",
-                        "entity" => "__entity__",
-                        _ => "__changeset__",
-                    };
-                    let own = Value::from(BTreeMap::from([(unit, value)]));
-                    (Some((placeholder, name)), merge_maps([own, on, shared.clone()]))
-                }
-                None => (None, merge_maps([on, shared.clone()])),
+            let values = match unit {
+                "" => merge_maps([on, all.clone()]),
+                unit => merge_maps([Value::from(BTreeMap::from([(unit, own.clone())])), on, all.clone()]),
             };
-            Instance { placeholder, service: service.name.clone(), facts, values }
+            Instance { unit, name: name.to_owned(), own, service: service.name.clone(), facts, values }
         };
         // Lists inside `shared` are made once; an item of one is the same value again.
-        let item = |list: &str, index: usize| {
-            shared.get_attr(list).and_then(|list| list.get_item(&Value::from(index))).unwrap_or_default()
-        };
+        let item = |list: &str, index: usize| shared[list].get_item(&Value::from(index)).unwrap_or_default();
         let instances = BTreeMap::from([
-            (Unit::Service, vec![instance(None, &[])]),
+            (Unit::Service, vec![instance("", "", Value::default(), &[])]),
             (
                 Unit::Environment,
-                Vec::from_iter(environments.iter().enumerate().map(|(index, env)| {
-                    instance(Some(("env", env.name.clone(), item("environments", index))), &env.facts())
-                })),
+                Vec::from_iter(
+                    (environments.iter().enumerate())
+                        .map(|(index, env)| instance("env", &env.name, item("environments", index), &env.facts())),
+                ),
             ),
             (
                 Unit::Handler,
-                Vec::from_iter(handlers.iter().enumerate().map(|(index, handler)| {
-                    instance(Some(("handler", handler.snake.clone(), item("handlers", index))), &handler.facts())
+                Vec::from_iter((handlers.iter().enumerate()).map(|(index, handler)| {
+                    instance("handler", &handler.snake, item("handlers", index), &handler.facts())
                 })),
             ),
             (
                 Unit::Entity,
-                Vec::from_iter(entities.iter().enumerate().map(|(index, entity)| {
-                    instance(Some(("entity", entity.snake.clone(), item("entities", index))), &entity.facts())
+                Vec::from_iter((entities.iter().enumerate()).map(|(index, entity)| {
+                    instance("entity", &entity.snake, item("entities", index), &entity.facts())
                 })),
             ),
             (
                 Unit::Changeset,
-                Vec::from_iter(changesets.iter().enumerate().map(|(index, changeset)| {
-                    instance(Some(("changeset", changeset.id.clone(), item("changesets", index))), &changeset.facts())
+                Vec::from_iter((changesets.iter().enumerate()).map(|(index, changeset)| {
+                    instance("changeset", &changeset.id, item("changesets", index), &changeset.facts())
                 })),
             ),
         ]);
-        Self { service_name: service.name.clone(), facts, instances }
+        Self { service_name: service.name.clone(), facts, shared, instances }
     }
 }
 

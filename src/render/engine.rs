@@ -1,6 +1,8 @@
 //! The template engine: minijinja with delimiters that occur in no target language, and filters that put any string
 //! safely into a position of one.
 
+use std::collections::HashSet;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -54,6 +56,14 @@ impl<'set> Engine<'set> {
         self.environment
             .add_template_owned(name.to_owned(), source)
             .map_err(|source| RenderError::Template { name: name.to_owned(), source })
+    }
+
+    /// The names that a template may look up and does not give itself, with the attributes behind them: `on.tls`.
+    pub(super) fn names(&mut self, name: &str) -> Result<HashSet<String>, RenderError> {
+        self.load(name)?;
+        let template = self.environment.get_template(name);
+        let template = template.map_err(|source| RenderError::Template { name: name.to_owned(), source })?;
+        Ok(template.undeclared_variables(true))
     }
 
     /// Renders the template that was loaded last.

@@ -3,12 +3,13 @@
 
 mod changeset;
 pub mod context;
+mod difference;
 mod engine;
 mod json_schema;
 pub mod lock_data;
 mod samples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::spec::Spec;
 use crate::templates::{CARGO_LOCK_DATA, CatalogEntry, Class, TemplateError, TemplateSet};
 use context::{Context, Instance};
+pub use difference::{Difference, Side, difference};
 use engine::Engine;
 
 /// A path inside the repository: relative, with `/`, never leading out of it.
@@ -105,14 +107,28 @@ fn detail(error: &minijinja::Error) -> String {
 /// # Errors
 /// A fault in the templates.
 pub fn render(spec: &Spec, set: &TemplateSet) -> Result<Files, RenderError> {
-    let context = Context::new(spec);
+    render_where(&Context::new(spec), set, |_| true)
+}
+
+/// Renders these files only.
+///
+/// # Errors
+/// A fault in the templates.
+pub fn render_paths(spec: &Spec, set: &TemplateSet, paths: &BTreeSet<&RelPath>) -> Result<Files, RenderError> {
+    render_where(&Context::new(spec), set, |path| paths.contains(path))
+}
+
+fn render_where(context: &Context, set: &TemplateSet, wanted: impl Fn(&RelPath) -> bool) -> Result<Files, RenderError> {
     let mut engine = Engine::new(set);
     let mut files = Files::new();
     for entry in set.catalog() {
         let mut instances = Vec::new();
         for instance in context.instances(entry.unit) {
             if applies(entry, instance)? {
-                instances.push(instance);
+                let path = RelPath::parse(&instance.path(&entry.path))?;
+                if wanted(&path) {
+                    instances.push((path, instance));
+                }
             }
         }
         if instances.is_empty() {
@@ -122,10 +138,9 @@ pub fn render(spec: &Spec, set: &TemplateSet) -> Result<Files, RenderError> {
         if entry.class != Class::CargoLock {
             engine.load(&template)?;
         }
-        for instance in instances {
-            let path = RelPath::parse(&instance.path(&entry.path))?;
+        for (path, instance) in instances {
             let text = match entry.class {
-                Class::CargoLock => lock_data::assemble(&set.source(CARGO_LOCK_DATA)?, &context)?,
+                Class::CargoLock => lock_data::assemble(&set.source(CARGO_LOCK_DATA)?, context)?,
                 _ => engine.render(&template, &instance.values)?,
             };
             let renamed = entry.renamed_from.as_ref().map(|from| RelPath::parse(&instance.path(from)));
