@@ -1,5 +1,4 @@
 //! Who may import whom: the table of ARCHITECTURE.md, held against the `use crate::…` lines.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,16 +1,15 @@
 //! What checkov says of manifests, Dockerfiles and workflows. `.checkov.yaml` of the generated repository has the checks
 //! that are not held, each with its reason. Budget: 30 seconds.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::Place;
+use crate::support::deployment::{charts, rendered};
+use crate::support::repository::Repo;
 use serde_json::Value;
-use support::deployment::{charts, rendered};
-use support::{Place, Repo};
 
 /// What checkov reads of a repository, in a directory of its own: bases and patches are nothing that is deployed.
 fn lay_out(to: &Path, root: &Path) {
@@ -50,7 +49,7 @@ fn nothing_fails_without_a_written_reason() {
     if ["kubectl", "helm"].iter().any(|tool| support::tool(tool, what).is_none()) {
         return;
     }
-    let (place, on) = (Place::new(), Repo::new("on"));
+    let (place, on) = (Place::new(), Repo::of_case("on"));
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     for root in [place.path().join("my-service"), on.root()] {
         let directory = tempfile::tempdir().unwrap();

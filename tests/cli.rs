@@ -1,13 +1,11 @@
 //! The command line: what is printed, and the exit codes.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use crate::support;
+use crate::support::{Place, Run};
 use clap::CommandFactory as _;
-use support::{Place, Run};
 
 #[test]
 fn clap_accepts_the_definition() {

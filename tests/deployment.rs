@@ -1,18 +1,17 @@
 //! The deployment of every case, through the tools that will read it: those of `appgen verify`, and real Liquibase.
 //! Budget: 5 minutes on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use crate::support;
+use crate::support::Place;
+use crate::support::deployment::{Checkers, charts, manifests, rendered};
+use crate::support::postgres::{Postgres, liquibase};
+use crate::support::repository::Repo;
 use appgen::verify::pod_security;
 use serde_json::Value;
-use support::deployment::{Checkers, charts, manifests, rendered};
-use support::postgres::{Postgres, liquibase};
-use support::{Place, Repo};
 
 /// Runs a check over the default repository and every case.
 fn each(mut check: impl FnMut(&str, &Path)) {
@@ -20,7 +19,7 @@ fn each(mut check: impl FnMut(&str, &Path)) {
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     check("default", &place.path().join("my-service"));
     for case in support::cases() {
-        check(&case, &Repo::new(&case).root());
+        check(&case, &Repo::of_case(&case).root());
     }
 }
 
@@ -58,7 +57,7 @@ fn check_names(manifest: &Value, what: &str) {
 #[test]
 fn a_changed_configuration_rolls_the_pods() {
     let Some(kubectl) = support::tool("kubectl", "the roll by hash") else { return };
-    let repo = Repo::new("minimal");
+    let repo = Repo::of_case("minimal");
     let template = |manifests: &[Value]| {
         let deployment = manifests.iter().find(|manifest| manifest["kind"] == "Deployment").unwrap();
         deployment["spec"]["template"].to_string()
@@ -73,7 +72,7 @@ fn a_changed_configuration_rolls_the_pods() {
 #[test]
 fn knobs_reach_the_manifests() {
     let Some(kubectl) = support::tool("kubectl", "the knobs") else { return };
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let overlays: BTreeMap<String, Vec<Value>> =
         rendered(&kubectl, &repo.root()).into_iter().map(|(name, text)| (name, manifests(&text))).collect();
     let find = |environment: &str, kind: &str| {
@@ -145,7 +144,7 @@ fn checks_find_nothing() {
 fn real_liquibase_migrates_and_rolls_back() {
     let what = "real Liquibase";
     let (Some(program), Some(postgres)) = (support::tool("liquibase", what), Postgres::start(what)) else { return };
-    let (on, longest) = (Repo::new("on"), Repo::new("longest"));
+    let (on, longest) = (Repo::of_case("on"), Repo::of_case("longest"));
     let place = Place::new();
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     for (database, root) in [("d", place.path().join("my-service")), ("o", on.root()), ("l", longest.root())] {

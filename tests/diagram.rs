@@ -1,18 +1,16 @@
 //! The diagram in the generated README, read by Mermaid itself. Budget: 15 seconds.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::process::Command;
 
-use support::Repo;
-use support::deployment::environments;
+use crate::support;
+use crate::support::deployment::environments;
+use crate::support::repository::Repo;
 
 #[test]
 fn every_environment_is_in_a_diagram_that_mermaid_reads() {
     let Some(program) = support::tool("mermaid-check", "the diagram") else { return };
-    let repos: Vec<_> = support::cases().iter().map(|case| Repo::new(case)).collect();
+    let repos: Vec<_> = support::cases().iter().map(|case| Repo::of_case(case)).collect();
     // It takes seconds to start.
     let readmes = repos.iter().map(|repo| repo.root().join("README.md"));
     let found = support::succeed(Command::new(&program).args(readmes)).out;
@@ -37,7 +35,7 @@ fn every_environment_is_in_a_diagram_that_mermaid_reads() {
         assert!(found.contains(node), "{node} in {found}");
     }
     // The parser is really run.
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let readme = repo.root().join("README.md");
     fs::write(&readme, repo.read("README.md").replace("\"]) --> service", "\" --> service")).unwrap();
     assert!(!support::succeeds_quietly(Command::new(&program).arg(readme)));

@@ -1,17 +1,15 @@
 //! What a change says is the same on both sides is the same: held against rendering both sides whole, for every pair of
 //! cases and for every small change of the largest.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::support;
+use crate::support::{case_text, cases};
 use appgen::render::{Files, Side, difference, render};
 use appgen::spec::{Spec, SpecDocument};
 use appgen::templates::TemplateSet;
 use serde_json::Value;
-use support::{case_text, cases};
 
 fn resolve(text: &str) -> Option<Spec> {
     Spec::resolve(SpecDocument::parse("spec", text).ok()?).ok()

@@ -4,15 +4,14 @@
 //! Each run edits every file of a repository at once, near the place that the command will change, and then runs a real
 //! command on it: 7 kinds of edit for each command that adds or removes, and random edits with fixed seeds.
 //! Budget: 2 minutes on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::support;
+use crate::support::Place;
 use appgen::cli::Cli;
 use appgen::commands::run_with;
 use appgen::merge::has_markers;
@@ -20,7 +19,6 @@ use appgen::templates::Sets;
 use clap::Parser as _;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use support::Place;
 
 type Files = BTreeMap<String, String>;
 

@@ -1,15 +1,13 @@
 //! What an environment's manifests may have of their own, and what a migration Job depends on. Budget: 20 seconds.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use crate::support;
+use crate::support::deployment::{manifests, rendered};
+use crate::support::repository::Repo;
 use serde_json::Value;
-use support::Repo;
-use support::deployment::{manifests, rendered};
 
 /// Kinds and names that a knob switches.
 const SWITCHED: &[&str] = &[
@@ -85,7 +83,7 @@ fn undeclared(left: &BTreeMap<String, Value>, right: &BTreeMap<String, Value>) -
 #[test]
 fn environments_differ_in_knobs_only() {
     let Some(kubectl) = support::tool("kubectl", "the environments") else { return };
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let all: Vec<_> = rendered(&kubectl, &repo.root())
         .into_iter()
         .map(|(environment, text)| values(&environment, &manifests(&text)))
@@ -105,7 +103,7 @@ fn a_migration_belongs_to_its_release_alone() {
     if support::tool("kubectl", "the migration").is_none() {
         return;
     }
-    let repo = Repo::new("longest");
+    let repo = Repo::of_case("longest");
     let root = repo.root();
     let secrets = root.join("deploy/kustomize/overlays/dev/secrets");
     fs::create_dir_all(&secrets).unwrap();

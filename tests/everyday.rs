@@ -13,9 +13,6 @@
 //!
 //! With APPGEN_REQUIRE=all every clean result is built, and what other programs read is given to them. Those with the
 //! same sources are built once. Budget: 1 minute, and 3 minutes more for the builds, on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,9 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::support;
+use crate::support::generated::{cargo, is_asked_for, one_at_a_time, target};
+use crate::support::{Place, Run};
 use similar::TextMerge;
-use support::generated::{cargo, is_asked_for, one_at_a_time, target};
-use support::{Place, Run};
 
 const KINDS: [&str; 7] = [
     "own item in the gap",

@@ -1,15 +1,12 @@
 //! What the commands do to a repository: the algebra of adding and removing, files of the user's, refusals.
 //! Budget: 2 minutes on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::support::Run;
+use crate::support::repository::Repo;
 use proptest::prelude::*;
-use support::Run;
-use support::repository::Repo;
 
 /// What `new` makes of the spec that a repository has.
 fn fresh(repo: &Repo) -> BTreeMap<String, String> {

@@ -1,9 +1,6 @@
 //! A disk that is full or read-only, files that change under us, a git that is busy or missing, records that somebody
 //! else wrote: a clear message, the exit code of the design, and nothing lost. What needs root says so.
 //! Budget: 2 minutes on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -12,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Place, Run};
+use crate::support;
+use crate::support::repository::Repo;
+use crate::support::{Place, Run};
 
 /// Every command that changes a repository, as it is typed where nothing stands in its way.
 const CHANGING: &[&str] = &[
@@ -30,95 +29,34 @@ const CHANGING: &[&str] = &[
     "undo",
 ];
 
-/// A repository `a`, somewhere.
-struct Repo {
-    place: Place,
-    root: PathBuf,
+/// A change was made already: there is something to sync, to restore, to take back.
+fn with_work_to_do() -> Repo {
+    with_work_to_do_in(Place::new())
 }
 
-impl Repo {
-    fn new(flags: &[&str]) -> Self {
-        Self::made_in(Place::new(), flags)
-    }
-
-    fn made_in(place: Place, flags: &[&str]) -> Self {
-        let root = place.path().join("a");
-        let arguments = ["new", "a", "--yes"].iter().chain(flags);
-        Run::of(&support::appgen(place.path()).args(arguments).output().unwrap(), place.path()).succeeds();
-        Self { place, root }
-    }
-
-    fn copy(&self) -> Self {
-        let place = Place::new();
-        let root = place.path().join("a");
-        support::succeed(Command::new("cp").arg("-a").args([&self.root, &root]));
-        Self { place, root }
-    }
-
-    /// A change was made already: there is something to sync, to restore, to take back.
-    fn with_work_to_do() -> Self {
-        Self::with_work_to_do_in(Place::new())
-    }
-
-    fn with_work_to_do_in(place: Place) -> Self {
-        let repo = Self::made_in(place, &["--no-git"]);
-        repo.run("add-handler last").succeeds();
-        repo.edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n");
-        repo.edit("src/db/mod.rs", "\n", "\n// ours\n");
-        repo
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = support::appgen(&self.root);
-        command.args(line.split(' '));
-        command
-    }
-
-    fn run(&self, line: &str) -> Run {
-        Run::of(&self.command(line).output().unwrap(), self.place.path())
-    }
-
-    fn files(&self) -> BTreeMap<String, String> {
-        tree(&self.root)
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root.join(path)).unwrap()
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        fs::write(self.root.join(path), text).unwrap();
-    }
-
-    fn edit(&self, path: &str, from: &str, to: &str) {
-        let text = self.read(path);
-        assert!(text.contains(from), "{path} has no `{from}`");
-        self.write(path, &text.replacen(from, to, 1));
-    }
-
-    fn git(&self, line: &str) -> String {
-        let mut command = Command::new("git");
-        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
-        let output = command.args(line.split(' ')).current_dir(&self.root).output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    }
-
-    /// One value is changed by the user and by the spec: `sync` cannot merge that.
-    fn prepare_conflict(&self) {
-        self.edit(OVERLAY, "count: 2", "count: 7");
-        self.edit("appgen.yaml", "  prod:\n    replicas: 2\n", "  prod:\n    replicas: 3\n");
-    }
-
-    fn settle_conflict(&self) {
-        let text = self.read(OVERLAY);
-        let (before, rest) = text.split_once("<<<<<<< yours\n").unwrap();
-        let (_, rest) = rest.split_once("=======\n").unwrap();
-        let (new, after) = rest.split_once(">>>>>>> new template\n").unwrap();
-        self.write(OVERLAY, &format!("{before}{new}{after}"));
-    }
+fn with_work_to_do_in(place: Place) -> Repo {
+    let repo = Repo::made_in(place, &["--no-git"]);
+    repo.run("add-handler last").succeeds();
+    repo.edit("appgen.yaml", "    replicas: 2\n", "    replicas: 5\n");
+    repo.edit("src/db/mod.rs", "\n", "\n// ours\n");
+    repo
 }
 
-/// The file that [`Repo::prepare_conflict`] makes a conflict in.
+/// One value is changed by the user and by the spec: `sync` cannot merge that.
+fn prepare_conflict(repo: &Repo) {
+    repo.edit(OVERLAY, "count: 2", "count: 7");
+    repo.edit("appgen.yaml", "  prod:\n    replicas: 2\n", "  prod:\n    replicas: 3\n");
+}
+
+fn settle_conflict(repo: &Repo) {
+    let text = repo.read(OVERLAY);
+    let (before, rest) = text.split_once("<<<<<<< yours\n").unwrap();
+    let (_, rest) = rest.split_once("=======\n").unwrap();
+    let (new, after) = rest.split_once(">>>>>>> new template\n").unwrap();
+    repo.write(OVERLAY, &format!("{before}{new}{after}"));
+}
+
+/// The file that [`prepare_conflict`] makes a conflict in.
 const OVERLAY: &str = "deploy/kustomize/overlays/prod/kustomization.yaml";
 
 /// All that the user sees of a repository.
@@ -196,7 +134,7 @@ fn a_full_disk_stops_a_change_before_it_begins() {
     }
     let place = Place::new();
     let mount = Mount::tmpfs(place.path(), "size=8m");
-    let repo = Repo::with_work_to_do_in(place);
+    let repo = with_work_to_do_in(place);
     let before = repo.files();
     for leave in [0, 4, 16] {
         let filler = fill(repo.place.path(), leave);
@@ -204,7 +142,7 @@ fn a_full_disk_stops_a_change_before_it_begins() {
             let run = repo.run(line);
             assert_said(&run, 1, &["No space left", "nothing was changed", "make room"], line);
             assert_same(&before, &repo.files(), line);
-            assert!(!repo.root.join(".appgen/txn/staged").exists(), "{line}");
+            assert!(!repo.root().join(".appgen/txn/staged").exists(), "{line}");
         }
         fs::remove_file(filler).unwrap();
     }
@@ -222,7 +160,7 @@ fn however_few_inodes_are_left_a_change_is_made_whole_or_not() {
     let mount = Mount::tmpfs(place.path(), "size=32m");
     let repo = Repo::made_in(place, &["--no-git"]);
     repo.run("add-handler ping").succeeds();
-    fs::remove_dir_all(repo.root.join("config/overlays/prod")).unwrap();
+    fs::remove_dir_all(repo.root().join("config/overlays/prod")).unwrap();
     let before = repo.files();
     let used = support::succeed(Command::new("df").arg("--output=iused").arg(repo.place.path()));
     let used: usize = used.out.lines().nth(1).unwrap().trim().parse().unwrap();
@@ -238,8 +176,8 @@ fn however_few_inodes_are_left_a_change_is_made_whole_or_not() {
         }
         assert_said(&run, 1, &["No space left", "nothing was changed"], "no inodes");
         assert_same(&before, &repo.files(), "no inodes");
-        assert!(!repo.root.join(".appgen/txn/staged").exists());
-        assert!(!repo.root.join("config/overlays/prod").exists(), "not even a directory is left");
+        assert!(!repo.root().join(".appgen/txn/staged").exists());
+        assert!(!repo.root().join("config/overlays/prod").exists(), "not even a directory is left");
         decided += usize::from(run.err.contains("overlays/prod`"));
     }
     assert!(decided > 0, "no change failed after it was decided");
@@ -271,13 +209,13 @@ fn a_read_only_repository_is_read_and_not_changed() {
     if !is_root("a read-only mount") {
         return;
     }
-    for repo in [Repo::with_work_to_do(), Repo::new(&[])] {
-        let before = support::files(&repo.root);
-        let _mount = Mount::read_only(&repo.root);
+    for repo in [with_work_to_do(), Repo::with(&[])] {
+        let before = support::files(&repo.root());
+        let _mount = Mount::read_only(&repo.root());
         for line in CHANGING {
             let run = repo.run(line);
             assert_said(&run, 1, &["Read-only file system", "nothing was changed", "mount it"], line);
-            assert_same(&before, &support::files(&repo.root), line);
+            assert_same(&before, &support::files(&repo.root()), line);
             let dry = repo.run(&format!("{line} --dry-run"));
             assert!(matches!(dry.code, 0 | 5) && !dry.err.contains("Read-only"), "{line}: {}", dry.err);
         }
@@ -301,16 +239,16 @@ const CALLS: &[&str] = &["mkdir", "openat", "write", "fsync", "rename", "unlink"
 fn whatever_call_fails_the_tree_is_the_old_one_or_the_new_one() {
     let Some(strace) = support::tool("strace", "system calls that fail") else { return };
     for (line, conflict) in [("add-env staging", false), ("remove-handler quote", false), ("sync", true)] {
-        let origin = Repo::new(&["--no-git"]);
+        let origin = Repo::with(&["--no-git"]);
         origin.run("add-handler ping").succeeds();
         origin.edit("README.md", "\n", "\nOurs.\n");
         if conflict {
-            origin.prepare_conflict();
+            prepare_conflict(&origin);
         }
         let (old, copy) = (origin.files(), origin.place.path().join("copy"));
         let again = || {
             let _ = fs::remove_dir_all(&copy);
-            support::succeed(Command::new("cp").arg("-a").arg(&origin.root).arg(&copy));
+            support::succeed(Command::new("cp").arg("-a").arg(origin.root()).arg(&copy));
         };
         let traced = |options: &[&str]| {
             let mut command = Command::new(&strace);
@@ -403,29 +341,29 @@ fn a_file_that_changes_before_the_commit_stops_the_change() {
     type Meddle = (&'static str, fn(&Repo));
     let meddles: [Meddle; 5] = [
         ("saved", |repo| repo.edit("README.md", "\n", "\nSaved meanwhile.\n")),
-        ("deleted", |repo| fs::remove_file(repo.root.join("README.md")).unwrap()),
+        ("deleted", |repo| fs::remove_file(repo.root().join("README.md")).unwrap()),
         ("linked", |repo| {
-            fs::rename(repo.root.join("README.md"), repo.place.path().join("elsewhere")).unwrap();
-            symlink("../elsewhere", repo.root.join("README.md")).unwrap();
+            fs::rename(repo.root().join("README.md"), repo.place.path().join("elsewhere")).unwrap();
+            symlink("../elsewhere", repo.root().join("README.md")).unwrap();
         }),
         ("made", |repo| {
-            fs::create_dir_all(repo.root.join("config/overlays/staging")).unwrap();
+            fs::create_dir_all(repo.root().join("config/overlays/staging")).unwrap();
             repo.write("config/overlays/staging/env.yaml", "mine: true\n");
         }),
         ("spec", |repo| repo.edit("appgen.yaml", "\n", "\n# Saved meanwhile.\n")),
     ];
     for (why, meddle) in meddles {
-        let repo = Repo::new(&["--no-git"]);
+        let repo = Repo::with(&["--no-git"]);
         repo.run("add-handler ping").succeeds();
         let mut before = BTreeMap::new();
-        let run = stopped_at(&repo.root, "add-env staging", "mkdir", || {
+        let run = stopped_at(&repo.root(), "add-env staging", "mkdir", || {
             meddle(&repo);
             before = repo.files();
         });
         let Some(run) = run else { return };
         assert_said(&run, 5, &["changed while the change was being prepared", "run the command again"], why);
         assert_same(&before, &repo.files(), why);
-        assert!(!repo.root.join(".appgen/txn/staged").exists(), "{why}");
+        assert!(!repo.root().join(".appgen/txn/staged").exists(), "{why}");
         if why == "saved" {
             repo.run("add-env staging").succeeds();
             assert!(repo.read("README.md").contains("Saved meanwhile."));
@@ -435,10 +373,10 @@ fn a_file_that_changes_before_the_commit_stops_the_change() {
 
 #[test]
 fn a_file_that_changes_after_the_commit_stays() {
-    let repo = Repo::new(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     repo.run("add-handler ping").succeeds();
     let copy = repo.copy();
-    let run = stopped_at(&repo.root, "add-env staging", "rename", || {
+    let run = stopped_at(&repo.root(), "add-env staging", "rename", || {
         repo.edit("README.md", "\n", "\nSaved meanwhile.\n");
     });
     let Some(run) = run else { return };
@@ -481,10 +419,10 @@ fn killed_halfway(repo: &Repo, line: &str) -> bool {
     let Some(strace) = support::tool("strace", "changes that are killed halfway") else { return false };
     let mut command = Command::new(strace);
     command.args(["-qq", "-o", "/dev/null", "-e", "inject=rename:signal=KILL:when=3"]);
-    command.arg(env!("CARGO_BIN_EXE_appgen")).args(line.split(' ')).current_dir(&repo.root);
+    command.arg(env!("CARGO_BIN_EXE_appgen")).args(line.split(' ')).current_dir(repo.root());
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", repo.place.path());
     assert!(!command.output().unwrap().status.success());
-    assert!(repo.root.join(".appgen/txn/staged/manifest.json").exists(), "{line} was not killed halfway");
+    assert!(repo.root().join(".appgen/txn/staged/manifest.json").exists(), "{line} was not killed halfway");
     true
 }
 
@@ -492,7 +430,7 @@ fn killed_halfway(repo: &Repo, line: &str) -> bool {
 fn an_interrupted_change_that_is_completed_is_said_even_by_a_command_that_is_refused() {
     let line = "add-env dev --replicas 9";
     for format in ["text", "json"] {
-        let repo = Repo::new(&["--no-git"]);
+        let repo = Repo::with(&["--no-git"]);
         if !killed_halfway(&repo, "add-env staging") {
             return;
         }
@@ -519,7 +457,7 @@ fn an_interrupted_change_that_is_completed_is_said_even_by_a_command_that_is_ref
 
 #[test]
 fn an_interrupted_change_that_was_put_back_by_hand_is_taken_back_whole() {
-    let repo = Repo::new(&[]);
+    let repo = Repo::with(&[]);
     let before = repo.files();
     if !killed_halfway(&repo, "add-env staging") {
         return;
@@ -538,7 +476,7 @@ fn an_interrupted_change_that_was_put_back_by_hand_is_taken_back_whole() {
 
 #[test]
 fn edits_after_an_interrupted_change_stay() {
-    let repo = Repo::new(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     if !killed_halfway(&repo, "add-env staging") {
         return;
     }
@@ -547,8 +485,8 @@ fn edits_after_an_interrupted_change_stay() {
     let journal: serde_json::Value = serde_json::from_str(&arrived).unwrap();
     let path = |entry: &serde_json::Value| entry["path"].as_str().unwrap().to_owned();
     let there: Vec<_> = journal["entries"].as_array().unwrap().iter().map(path).collect();
-    let is_staged = |index: usize| repo.root.join(format!(".appgen/txn/staged/new-{index}")).exists();
-    let changed = there.iter().enumerate().filter(|(_, path)| repo.root.join(path).exists());
+    let is_staged = |index: usize| repo.root().join(format!(".appgen/txn/staged/new-{index}")).exists();
+    let changed = there.iter().enumerate().filter(|(_, path)| repo.root().join(path).exists());
     let changed = changed.filter(|(_, path)| !path.starts_with("appgen."));
     let (waiting, done): (Vec<_>, Vec<_>) = changed.partition(|(index, _)| is_staged(*index));
     for (_, path) in [waiting[0], done[0]] {
@@ -565,7 +503,7 @@ fn edits_after_an_interrupted_change_stay() {
 
 #[test]
 fn records_of_another_version_are_not_guessed_at() {
-    let repo = Repo::new(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     repo.run("add-env staging").succeeds();
     let journal = repo.read(".appgen/txn/last/manifest.json");
     for strange in [journal.replacen("\"format\":1", "\"format\":2", 1), "{\"entries\":[]}".to_owned(), String::new()] {
@@ -574,14 +512,14 @@ fn records_of_another_version_are_not_guessed_at() {
         assert_said(&undo, 5, &["last/manifest.json", "another version of appgen", "remove"], "undo");
         repo.run("add-env qa -n").succeeds();
         let before = repo.files();
-        fs::create_dir(repo.root.join(".appgen/txn/staged")).unwrap();
+        fs::create_dir(repo.root().join(".appgen/txn/staged")).unwrap();
         repo.write(".appgen/txn/staged/manifest.json", &strange);
         for line in CHANGING {
             let run = repo.run(line);
             assert_said(&run, 5, &["staged/manifest.json", "another version of appgen", "remove"], line);
             assert_same(&before, &repo.files(), line);
         }
-        fs::remove_dir_all(repo.root.join(".appgen/txn/staged")).unwrap();
+        fs::remove_dir_all(repo.root().join(".appgen/txn/staged")).unwrap();
     }
     repo.run("add-env qa").succeeds();
     repo.run("undo").succeeds();
@@ -589,8 +527,8 @@ fn records_of_another_version_are_not_guessed_at() {
 
 #[test]
 fn a_record_that_somebody_slipped_in_cannot_write_where_git_looks() {
-    let repo = Repo::new(&[]);
-    let staged = repo.root.join(".appgen/txn/staged");
+    let repo = Repo::with(&[]);
+    let staged = repo.root().join(".appgen/txn/staged");
     for path in [".git/hooks/post-checkout", ".GIT/config", "../outside", "/tmp/outside"] {
         fs::create_dir_all(&staged).unwrap();
         let entry = format!(
@@ -601,7 +539,7 @@ fn a_record_that_somebody_slipped_in_cannot_write_where_git_looks() {
         fs::write(staged.join("manifest.json"), journal).unwrap();
         fs::write(staged.join("new-0"), "#!/bin/sh\n").unwrap();
         assert_said(&repo.run("sync"), 5, &["is not a path inside the repository"], path);
-        assert!(!repo.root.join(".git/hooks/post-checkout").exists());
+        assert!(!repo.root().join(".git/hooks/post-checkout").exists());
         assert!(!repo.place.path().join("outside").exists());
     }
 }
@@ -609,11 +547,11 @@ fn a_record_that_somebody_slipped_in_cannot_write_where_git_looks() {
 #[test]
 fn links_do_not_lead_our_records_out_of_the_repository() {
     for link in [".appgen", ".appgen/txn", ".appgen/txn/lock", ".appgen/txn/.gitignore", ".appgen/txn/last"] {
-        let repo = Repo::new(&["--no-git"]);
+        let repo = Repo::with(&["--no-git"]);
         repo.run("add-handler ping").succeeds();
         let outside = repo.place.path().join("outside");
-        fs::rename(repo.root.join(link), &outside).unwrap();
-        symlink(&outside, repo.root.join(link)).unwrap();
+        fs::rename(repo.root().join(link), &outside).unwrap();
+        symlink(&outside, repo.root().join(link)).unwrap();
         let before = fs::metadata(&outside).unwrap().modified().unwrap();
         for line in CHANGING {
             assert_said(&repo.run(line), 5, &["is a symbolic link", "remove it"], &format!("{link}: {line}"));
@@ -624,7 +562,7 @@ fn links_do_not_lead_our_records_out_of_the_repository() {
 
 #[test]
 fn a_file_where_a_directory_is_needed_is_refused_before_anything_is_written() {
-    let repo = Repo::new(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     repo.write("config/overlays/staging", "mine\n");
     let before = repo.files();
     let run = repo.run("add-env staging");
@@ -636,7 +574,7 @@ fn a_file_where_a_directory_is_needed_is_refused_before_anything_is_written() {
 fn a_lock_that_cannot_be_used_stops_every_command() {
     type Case = (&'static str, fn(&Repo), i32, &'static str);
     let cases: [Case; 6] = [
-        ("missing", |repo| fs::remove_file(repo.root.join("appgen.lock")).unwrap(), 5, "`appgen.lock` is missing"),
+        ("missing", |repo| fs::remove_file(repo.root().join("appgen.lock")).unwrap(), 5, "`appgen.lock` is missing"),
         ("spoilt", |repo| repo.write("appgen.lock", "format: 1\nspec: [\n"), 1, "git checkout -- appgen.lock"),
         ("newer", |repo| repo.edit("appgen.lock", "format: 1", "format: 2"), 5, "install the appgen that wrote it"),
         (
@@ -648,8 +586,8 @@ fn a_lock_that_cannot_be_used_stops_every_command() {
         (
             "linked",
             |repo| {
-                fs::rename(repo.root.join("appgen.lock"), repo.place.path().join("elsewhere")).unwrap();
-                symlink("../elsewhere", repo.root.join("appgen.lock")).unwrap();
+                fs::rename(repo.root().join("appgen.lock"), repo.place.path().join("elsewhere")).unwrap();
+                symlink("../elsewhere", repo.root().join("appgen.lock")).unwrap();
             },
             5,
             "`appgen.lock` is a symbolic link",
@@ -668,7 +606,7 @@ fn a_lock_that_cannot_be_used_stops_every_command() {
         ),
     ];
     for (case, spoil, code, message) in cases {
-        let repo = Repo::with_work_to_do();
+        let repo = with_work_to_do();
         spoil(&repo);
         let before = repo.files();
         for line in CHANGING {
@@ -717,7 +655,7 @@ fn a_forged_lock_loses_nothing() {
     let edits =
         [("README.md", "Ours, once.\n"), ("config/overlays/test/env.yaml", "# ours\n"), ("src/app.rs", "// ours\n")];
     for (why, forge) in forgeries {
-        let repo = Repo::new(&["--no-git"]);
+        let repo = Repo::with(&["--no-git"]);
         for (path, line) in edits {
             repo.write(path, &format!("{}{line}", repo.read(path)));
         }
@@ -741,29 +679,29 @@ fn a_forged_lock_loses_nothing() {
 
 #[test]
 fn a_git_that_is_busy_hears_of_conflicts_later() {
-    let repo = Repo::new(&[]);
-    repo.prepare_conflict();
-    let lock = repo.root.join(".git/index.lock");
+    let repo = Repo::with(&[]);
+    prepare_conflict(&repo);
+    let lock = repo.root().join(".git/index.lock");
     fs::write(&lock, "").unwrap();
     let run = repo.run("sync --allow-dirty");
     assert_said(&run, 4, &["warning: git does not know of the conflicts", "index.lock", "appgen resolve"], "sync");
     assert!(repo.read(OVERLAY).contains("count: 7") && repo.read(OVERLAY).contains("count: 3"));
     assert_eq!(repo.git("ls-files --unmerged"), "");
-    repo.settle_conflict();
+    settle_conflict(&repo);
     repo.run("resolve").succeeds();
     fs::remove_file(&lock).unwrap();
     repo.run("check").succeeds();
 
     // And the other way round: git knows of the conflict, and cannot be told that it is settled.
-    let repo = Repo::new(&[]);
-    repo.prepare_conflict();
+    let repo = Repo::with(&[]);
+    prepare_conflict(&repo);
     assert_eq!(repo.run("sync --allow-dirty").code, 4);
     assert_eq!(repo.git("ls-files --unmerged").lines().count(), 3);
-    repo.settle_conflict();
-    fs::write(repo.root.join(".git/index.lock"), "").unwrap();
+    settle_conflict(&repo);
+    fs::write(repo.root().join(".git/index.lock"), "").unwrap();
     let run = repo.run("resolve").succeeds();
     assert!(run.out.contains(&format!("when it can, run `git add {OVERLAY}`")), "{}", run.out);
-    fs::remove_file(repo.root.join(".git/index.lock")).unwrap();
+    fs::remove_file(repo.root().join(".git/index.lock")).unwrap();
     assert_said(&repo.run("check"), 3, &["unmerged in git's index", &format!("git add {OVERLAY}")], "check");
     repo.git(&format!("add {OVERLAY}"));
     repo.run("check").succeeds();
@@ -771,7 +709,7 @@ fn a_git_that_is_busy_hears_of_conflicts_later() {
 
 #[test]
 fn undo_takes_conflicts_out_of_gits_index_too() {
-    let repo = Repo::new(&[]);
+    let repo = Repo::with(&[]);
     repo.edit(OVERLAY, "count: 2", "count: 7");
     repo.git("commit -qam ours");
     repo.edit("appgen.yaml", "  prod:\n    replicas: 2\n", "  prod:\n    replicas: 3\n");
@@ -788,7 +726,7 @@ fn undo_takes_conflicts_out_of_gits_index_too() {
 fn no_git_is_no_hindrance() {
     let nothing = Place::new();
     for flags in [&[] as &[_], &["--no-git"]] {
-        let origin = Repo::new(flags);
+        let origin = Repo::with(flags);
         for line in CHANGING {
             let repo = origin.copy();
             let without_git = |line: &str| {
@@ -804,13 +742,13 @@ fn no_git_is_no_hindrance() {
             without_git(line).succeeds();
             without_git("check").succeeds();
         }
-        origin.prepare_conflict();
+        prepare_conflict(&origin);
         let mut command = origin.command("sync");
         let run = Run::of(&command.env("PATH", nothing.path()).output().unwrap(), origin.place.path());
         assert_said(&run, 4, &[], "conflict");
         assert!(!run.out.contains("warning"), "{}", run.out);
     }
-    let repo = Repo::new(&[]);
+    let repo = Repo::with(&[]);
     repo.edit("appgen.lock", "format", "<<<<<<< HEAD\n=======\n>>>>>>> theirs\nformat");
     let run = Run::of(&repo.command("resolve").env("PATH", nothing.path()).output().unwrap(), repo.place.path());
     assert_said(&run, 1, &["`git` is not on PATH"], "resolve");
@@ -825,12 +763,12 @@ fn as_nobody(repo: &Repo, line: &str) -> Run {
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(binary).args(line.split(' '));
-    command.current_dir(&repo.root).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command.current_dir(repo.root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     Run::of(&command.stdin(Stdio::null()).output().unwrap(), repo.place.path())
 }
 
 fn give_to_nobody(repo: &Repo) {
-    support::succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(&repo.root));
+    support::succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(repo.root()));
 }
 
 #[test]
@@ -838,9 +776,9 @@ fn what_cannot_be_read_or_written_by_this_user_is_named() {
     if !is_root("files that a user may not read") {
         return;
     }
-    let repo = Repo::new(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     give_to_nobody(&repo);
-    let mode = |path: &str, mode| fs::set_permissions(repo.root.join(path), Permissions::from_mode(mode)).unwrap();
+    let mode = |path: &str, mode| fs::set_permissions(repo.root().join(path), Permissions::from_mode(mode)).unwrap();
     let before = repo.files();
     for path in ["README.md", "appgen.yaml", "appgen.lock"] {
         mode(path, 0o000);
@@ -855,13 +793,13 @@ fn what_cannot_be_read_or_written_by_this_user_is_named() {
         let run = as_nobody(&repo, if path == "src/handlers" { "remove-handler quote" } else { "add-env staging" });
         assert_said(&run, 1, &[path, "Permission denied", "nothing was changed", "the one who owns it"], path);
         assert_same(&before, &repo.files(), path);
-        assert!(!repo.root.join(".appgen/txn/staged").exists(), "{path}");
+        assert!(!repo.root().join(".appgen/txn/staged").exists(), "{path}");
         mode(path, 0o755);
     }
     as_nobody(&repo, "add-env staging").succeeds();
-    fs::remove_dir_all(repo.root.join(".appgen/txn")).unwrap();
+    fs::remove_dir_all(repo.root().join(".appgen/txn")).unwrap();
     mode(".appgen", 0o555);
-    fs::set_permissions(&repo.root, Permissions::from_mode(0o555)).unwrap();
+    fs::set_permissions(repo.root(), Permissions::from_mode(0o555)).unwrap();
     assert_said(&as_nobody(&repo, "add-env qa"), 1, &[".appgen/txn", "nothing was changed"], ".appgen");
 }
 
@@ -870,18 +808,18 @@ fn root_leaves_a_repository_to_its_owner() {
     if !is_root("a repository of somebody else's") {
         return;
     }
-    let repo = Repo::new(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     repo.edit("README.md", "\n", "\nOurs.\n");
     give_to_nobody(&repo);
     for line in ["add-env staging", "add-handler ping", "remove-env test", "undo"] {
         repo.run(line).succeeds();
-        let strangers = support::succeed(Command::new("find").arg(&repo.root).args(["!", "-uid", "65534"]));
+        let strangers = support::succeed(Command::new("find").arg(repo.root()).args(["!", "-uid", "65534"]));
         assert_eq!(strangers.out, "", "{line}");
     }
     as_nobody(&repo, "add-env qa").succeeds();
 
     // git does not look into somebody else's repository, and so nobody knows what is committed.
-    let repo = Repo::new(&[]);
+    let repo = Repo::with(&[]);
     repo.edit("README.md", "\n", "\nOurs.\n");
     give_to_nobody(&repo);
     let before = repo.files();
@@ -893,11 +831,11 @@ fn root_leaves_a_repository_to_its_owner() {
 
 #[test]
 fn modes_and_links_of_files_are_kept() {
-    let repo = Repo::new(&["--no-git"]);
-    let path = repo.root.join("README.md");
+    let repo = Repo::with(&["--no-git"]);
+    let path = repo.root().join("README.md");
     repo.edit("README.md", "\n", "\nOurs, and private.\n");
     for (path, mode) in [("README.md", 0o600), ("appgen.yaml", 0o640), ("Cargo.toml", 0o755)] {
-        fs::set_permissions(repo.root.join(path), Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(repo.root().join(path), Permissions::from_mode(mode)).unwrap();
     }
     // Another name of the same file keeps the old text, as with git.
     let twin = repo.place.path().join("twin");
@@ -905,14 +843,14 @@ fn modes_and_links_of_files_are_kept() {
     let before = repo.read("README.md");
     let modes = || {
         ["README.md", "appgen.yaml", "Cargo.toml"]
-            .map(|path| fs::metadata(repo.root.join(path)).unwrap().permissions().mode() & 0o7777)
+            .map(|path| fs::metadata(repo.root().join(path)).unwrap().permissions().mode() & 0o7777)
     };
     repo.run("add-env staging").succeeds();
     repo.run("add-entity one a:decimal(5,2)!").succeeds();
     assert_eq!(modes(), [0o600, 0o640, 0o755]);
     assert_eq!(fs::read_to_string(&twin).unwrap(), before);
     assert_ne!(repo.read("README.md"), before);
-    for entry in fs::read_dir(repo.root.join(".appgen/txn/last")).unwrap() {
+    for entry in fs::read_dir(repo.root().join(".appgen/txn/last")).unwrap() {
         let entry = entry.unwrap();
         if fs::read_to_string(entry.path()).unwrap().contains("and private") {
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "a copy that others can read");

@@ -1,9 +1,6 @@
 //! Generated repositories are proven by using them: formatted, linted, built and tested with `--locked` against a real
 //! PostgreSQL, then run against one that real Liquibase migrated. Budget: 12 minutes on 2 cores, the builds of all
 //! dependencies included. They share one target directory, and so run one after the other.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,17 +8,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::generated::{cargo, is_asked_for, one_at_a_time, prove, target};
-use support::monitoring::{expressions, unknown_samples};
-use support::postgres::{Postgres, http, liquibase, within};
-use support::{Place, Repo};
+use crate::support;
+use crate::support::Place;
+use crate::support::generated::{cargo, is_asked_for, one_at_a_time, prove, target};
+use crate::support::monitoring::{expressions, unknown_samples};
+use crate::support::postgres::{Postgres, http, liquibase, within};
+use crate::support::repository::Repo;
 
 macro_rules! cases {
     ($($case:ident),*) => {$(
         #[test]
         fn $case() {
             if is_asked_for(concat!("the build of the case ", stringify!($case))) {
-                one_at_a_time(|| prove(&Repo::new(stringify!($case)).root()));
+                one_at_a_time(|| prove(&Repo::of_case(stringify!($case)).root()));
             }
         }
     )*};

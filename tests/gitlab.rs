@@ -1,14 +1,13 @@
 //! The pipeline for GitLab beside the workflow for GitHub, and the job of it that runs the real Liquibase. Budget: 1 minute.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::support;
+use crate::support::Run;
+use crate::support::postgres::Postgres;
+use crate::support::repository::Repo;
 use serde_json::Value;
-use support::postgres::Postgres;
-use support::{Repo, Run};
 
 /// Jobs of the one that the other has under another name, or as a workflow of its own.
 const ELSEWHERE: &[(&str, &str)] =
@@ -67,7 +66,7 @@ fn both_have_the_same_jobs() {
 #[test]
 fn gitlab_reads_its_file() {
     let Some(program) = support::tool("check-jsonschema", "the pipeline") else { return };
-    let repo = Repo::new("eight");
+    let repo = Repo::of_case("eight");
     let check = || {
         let mut command = Command::new(&program);
         command.args(["--builtin-schema", "vendor.gitlab-ci", ".gitlab-ci.yml"]).current_dir(repo.root());
@@ -83,7 +82,7 @@ fn gitlab_reads_its_file() {
 fn a_changelog_is_proven_beside_a_database() {
     let what = "db-verify";
     let (Some(program), Some(postgres)) = (support::tool("liquibase", what), Postgres::start(what)) else { return };
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let verify = |database: &str| {
         postgres.sql("postgres", &format!("create database {database}"));
         let url = format!("jdbc:postgresql://127.0.0.1:{}/{database}", postgres.port);

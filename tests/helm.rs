@@ -1,8 +1,5 @@
 //! The chart: lint, its schema, agreement with kustomize, what a release changes, and the scripts that use it.
 //! `tests/deployment.rs` holds its manifests against schemas and Pod Security. Budget: 30 seconds.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,13 +9,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support;
+use crate::support::Run;
+use crate::support::deployment::{chart, charts, environments, manifests, rendered};
+use crate::support::repository::Repo;
 use serde_json::{Value, json};
-use support::deployment::{chart, charts, environments, manifests, rendered};
-use support::{Repo, Run};
 
 /// Every case that has a chart.
 fn with_chart() -> Vec<(String, Repo)> {
-    let cases = support::cases().into_iter().map(|case| (case.clone(), Repo::new(&case)));
+    let cases = support::cases().into_iter().map(|case| (case.clone(), Repo::of_case(&case)));
     let cases: Vec<_> = cases.filter(|(_, repo)| repo.root().join("deploy/helm").exists()).collect();
     assert!(cases.len() > 1);
     cases
@@ -49,7 +48,7 @@ fn every_environment_passes_the_lint() {
 #[test]
 fn values_that_are_unknown_or_do_not_fit_are_refused() {
     let Some(program) = support::tool("helm", "the schema of values") else { return };
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let template =
         |environment: &str, set: &str| helm(&program, &repo.root(), "template", environment, &["--set-json", set]);
     assert_eq!(template("prod", "replicas=1").code, 0);
@@ -210,7 +209,7 @@ fn a_configuration_rolls_the_pods_and_a_release_makes_a_job() {
 #[test]
 fn an_environment_that_is_added_has_its_values() {
     let Some(program) = support::tool("helm", "the values of an environment") else { return };
-    let repo = Repo::new("eight");
+    let repo = Repo::of_case("eight");
     repo.run("add-env ninth --replicas 7").succeeds();
     let run = helm(&program, &repo.root(), "template", "ninth", &[]).succeeds();
     assert_eq!(find(&manifests(&run.out), "Deployment")["spec"]["replicas"], 7);
@@ -222,7 +221,7 @@ fn an_environment_that_is_added_has_its_values() {
 #[test]
 fn the_test_of_a_release_wants_an_answer() {
     let Some(program) = support::tool("helm", "the test of a release") else { return };
-    let repo = Repo::new("eight");
+    let repo = Repo::of_case("eight");
     let (_, text) = charts(&program, &repo.root()).remove(0);
     let pod = find(&manifests(&text), "Pod");
     assert_eq!(pod["metadata"]["annotations"]["helm.sh/hook"], "test");
@@ -283,7 +282,7 @@ struct Scripts {
 impl Scripts {
     fn new(what: &str) -> Option<Self> {
         let tools = [support::tool("kubectl", what)?, support::tool("helm", what)?];
-        let (repo, place) = (Repo::new("eight"), support::Place::new());
+        let (repo, place) = (Repo::of_case("eight"), support::Place::new());
         for (name, text) in [("kubectl", KUBECTL), ("helm", HELM)] {
             let file = place.path().join(name);
             fs::write(&file, text).unwrap();

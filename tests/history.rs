@@ -1,22 +1,20 @@
 //! History, on a real PostgreSQL with rows in its tables: real Liquibase accepts the repository after every addition,
 //! change, removal and upgrade, the rows survive, and every step can be taken back. No command rewrites a changeset.
 //! Budget: 4 minutes on 2 cores, nearly all of it starts of Liquibase.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::support;
+use crate::support::Place;
+use crate::support::generated::is_asked_for;
+use crate::support::postgres::{Postgres, liquibase};
+use crate::support::repository::Repo;
 use appgen::cli::Cli;
 use appgen::commands::run_with;
 use appgen::templates::{CARGO_LOCK_DATA, Sets, TemplateSet};
 use clap::Parser as _;
-use support::Place;
-use support::generated::is_asked_for;
-use support::postgres::{Postgres, liquibase};
-use support::repository::Repo;
 
 /// A repository, and a database that has run its changesets.
 struct Lived {

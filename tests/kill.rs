@@ -2,9 +2,6 @@
 //! next `new` leaves no temporary directory behind. A change: the tree is the old one or, after the next changing
 //! command, the new one. Everything happens in memory where there is such a disk: the calls are the same, and hundreds
 //! of times nobody waits for a real one. Budget: 4 minutes on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use support::Place;
+use crate::support;
+use crate::support::Place;
 
 /// What `new` calls to change the disk, and to protect what it changes.
 const SYSTEM_CALLS: &[&str] = &[

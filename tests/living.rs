@@ -3,16 +3,13 @@
 //! and fit the schemas, and its tests pass on a real PostgreSQL. What a command touched decides what is run after it; the
 //! tests are run once for each run of commands of one kind, because linking them is what takes the time.
 //! Budget: 6 minutes on 2 cores over warm dependencies; without `APPGEN_REQUIRE=all` a second, and a line that says so.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use support::deployment::{Checkers, rendered};
-use support::generated::{cargo, is_asked_for, lint, one_at_a_time, test};
-use support::repository::Repo;
+use crate::support::deployment::{Checkers, rendered};
+use crate::support::generated::{cargo, is_asked_for, lint, one_at_a_time, test};
+use crate::support::repository::Repo;
 
 /// The release whose schemas the overlays are held against; `tests/deployment.rs` takes several.
 const KUBERNETES: &[&str] = &["1.33.0"];

@@ -1,14 +1,12 @@
 //! The entry point of the Liquibase image, run as the image runs it, against a real PostgreSQL and the real Liquibase.
 //! Budget: 2 minutes on 2 cores, nearly all of it starts of Liquibase.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::postgres::{Postgres, within};
-use support::repository::Repo;
+use crate::support;
+use crate::support::postgres::{Postgres, within};
+use crate::support::repository::Repo;
 
 struct Migrations {
     repo: Repo,

@@ -1,15 +1,13 @@
 //! Alerts, their tests, the runbook that they lead to, and the room for log files. Budget: 10 seconds.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::monitoring::{RULES, alerts, samples_in};
+use crate::support::repository::Repo;
 use serde_json::Value;
-use support::Repo;
-use support::monitoring::{RULES, alerts, samples_in};
 
 fn read(root: &Path, path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap()
@@ -36,7 +34,7 @@ fn every_alert_fires_and_does_not_fire() {
         return;
     }
     let script = |root: &Path| Command::new(root.join("deploy/scripts/alerts-verify")).output().unwrap();
-    let (repo, (_place, small)) = (Repo::new("on"), without_parts());
+    let (repo, (_place, small)) = (Repo::of_case("on"), without_parts());
     for root in [&repo.root(), &small] {
         let output = script(root);
         assert!(output.status.success(), "{output:?}");
@@ -51,7 +49,7 @@ fn every_alert_fires_and_does_not_fire() {
     for (from, to) in
         [("> 0.05", "> 0.5"), ("_queue_max_tasks)", "_queue_tasks)"), ("> 0.9", "> 0.5"), ("unless", "and")]
     {
-        let repo = Repo::new("on");
+        let repo = Repo::of_case("on");
         edit(&repo.root(), RULES, from, to);
         assert!(!script(&repo.root()).status.success(), "{from} changed to {to}");
     }
@@ -77,7 +75,7 @@ fn broken_links(root: &Path) -> Vec<String> {
 
 #[test]
 fn every_alert_leads_to_a_section_of_the_runbook() {
-    let (repo, (_place, small)) = (Repo::new("on"), without_parts());
+    let (repo, (_place, small)) = (Repo::of_case("on"), without_parts());
     assert_eq!((alerts(&repo.root()).len(), alerts(&small).len()), (7, 6));
     for root in [&repo.root(), &small] {
         assert_eq!(broken_links(root), [""; 0]);
@@ -92,7 +90,7 @@ fn every_alert_leads_to_a_section_of_the_runbook() {
 
 #[test]
 fn a_queue_is_full_near_the_configured_length() {
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let alerts = alerts(&repo.root());
     let alert = alerts.iter().find(|alert| alert["alert"] == "OrdersQueueFull").unwrap();
     let samples = samples_in(alert["expr"].as_str().unwrap());
@@ -111,7 +109,7 @@ fn the_samples_of_an_expression_are_found() {
 
 #[test]
 fn log_files_have_room() {
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let parse = |path: &str| -> Value { serde_saphyr::from_str(&read(&repo.root(), path)).unwrap() };
     let (config, deployment) = (parse("config/base.yaml"), parse("deploy/kustomize/base/deployment.yaml"));
     let file = &config["logging"]["sinks"]["file"];

@@ -1,9 +1,7 @@
 //! Every name of the design's table is accepted or refused before anything is written.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
-mod support;
-
-use support::Place;
+use crate::support;
+use crate::support::Place;
 
 fn refused(arguments: &[&str], reason: &str) {
     let place = Place::new();

@@ -1,10 +1,7 @@
 //! A pattern of a field means one thing: to us, to the service's engine, and to the `check` in PostgreSQL.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
-mod support;
-
+use crate::support::postgres::Postgres;
 use appgen::spec::pattern::Pattern;
-use support::postgres::Postgres;
 
 const PATTERNS: &[&str] = &[
     "[A-Z]{2}",

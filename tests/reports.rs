@@ -1,8 +1,5 @@
 //! What a user and a program read: one scenario a report, as text and as JSON, the latter held against its published
 //! schema; and the job of the generated workflow that reads `appgen check`. Budget: 1 minute on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,12 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::repository::Repo;
+use crate::support::{Place, Run};
 use appgen::cli::Cli;
 use appgen::commands::run_with;
 use appgen::templates::{CARGO_LOCK_DATA, Sets, TemplateSet};
 use clap::Parser as _;
 use serde_json::Value;
-use support::{Place, Repo, Run};
 
 /// A name, what happened to a repository before, and the command whose report it is.
 type Scenario = (&'static str, fn(&Repo), &'static str);
@@ -159,7 +158,7 @@ fn transcript(line: &str, run: &Run) -> String {
 }
 
 fn run(setup: fn(&Repo), line: &str) -> Run {
-    let repo = Repo::examples(&[]);
+    let repo = Repo::with(&[]);
     setup(&repo);
     repo.run(line)
 }
@@ -224,7 +223,7 @@ fn for_a_pull_request() {
 
 #[test]
 fn colours_are_for_terminals_and_for_those_who_ask() {
-    let repo = Repo::examples(&["--no-git"]);
+    let repo = Repo::with(&["--no-git"]);
     repo.remove("src/db/mod.rs");
     let escapes = |variables: &[(&str, &str)], line: &str| {
         let mut command = support::appgen(&repo.root());
@@ -280,10 +279,10 @@ fn check_steps(case: &Repo) -> Vec<String> {
 
 #[test]
 fn the_workflow_says_in_a_pull_request_what_is_wrong() {
-    let repo = Repo::new("on");
+    let repo = Repo::of_case("on");
     let [install, check] = check_steps(&repo).try_into().unwrap();
     assert_eq!(install, "cargo install --locked --version 1.4.0-rc.1 appgen");
-    let [install, _] = check_steps(&Repo::new("longest")).try_into().unwrap();
+    let [install, _] = check_steps(&Repo::of_case("longest")).try_into().unwrap();
     assert!(install.starts_with("cargo install --locked --git https://") && install.contains(" --tag "), "{install}");
 
     // As the runner does it: bash -e, a file for the summary, appgen on PATH.
@@ -316,7 +315,7 @@ fn the_workflow_says_in_a_pull_request_what_is_wrong() {
 
 #[test]
 fn without_a_source_the_workflow_has_no_trace_of_it() {
-    let text = Repo::examples(&["--no-git"]).read(".github/workflows/ci.yaml");
+    let text = Repo::with(&["--no-git"]).read(".github/workflows/ci.yaml");
     assert!(!text.contains("appgen"), "{text}");
     let spec = support::case_text("off").replace("  ci: none\n", "  ci: none\n  appgen_source: { version: 1.0.0 }\n");
     let run = Place::new().new_from(spec.as_bytes());

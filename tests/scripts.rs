@@ -1,7 +1,4 @@
 //! The scripts of a generated repository, against a kubectl and a docker that write down how they were called.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,8 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::Run;
-use support::repository::Repo;
+use crate::support;
+use crate::support::Run;
+use crate::support::repository::Repo;
 
 /// Each call is a line; what `apply -f -` reads comes after it. Objects are those of two environments in one namespace.
 const KUBECTL: &str = r#"#!/usr/bin/env bash
@@ -243,7 +241,7 @@ fn delete_asks_and_names_its_environment_in_every_call() {
 #[test]
 fn every_object_carries_the_label_that_delete_selects() {
     let Some(kubectl) = support::tool("kubectl", "the labels") else { return };
-    let repo = support::Repo::new("on");
+    let repo = Repo::of_case("on");
     for (environment, text) in support::deployment::rendered(&kubectl, &repo.root()) {
         for manifest in support::deployment::manifests(&text) {
             let labels = &manifest["metadata"]["labels"];

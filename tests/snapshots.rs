@@ -1,16 +1,15 @@
 //! Golden cases: a spec in `tests/cases` each. The default repository is kept file by file, every other case as its
 //! difference from it, so that a change of a template shows once. Adding a case is adding a file.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::support;
+use crate::support::Place;
+use crate::support::repository::Repo;
 use similar::TextDiff;
-use support::{Place, Repo};
 
 /// Two files are long and proven otherwise: `--locked` builds the one, the other is the printed schema.
 const LEFT_OUT: &[&str] = &["Cargo.lock", ".appgen/schema.json"];
@@ -37,7 +36,7 @@ fn the_default_repository_file_by_file() {
 fn every_other_case_as_its_difference_from_the_default() {
     let default = default();
     for case in support::cases() {
-        let repo = Repo::new(&case);
+        let repo = Repo::of_case(&case);
         let name = repo.root().file_name().unwrap().to_string_lossy().into_owned();
         let mut files = repo.files();
         files.retain(|path, _| !LEFT_OUT.contains(&path.as_str()));

@@ -1,11 +1,10 @@
 //! What a spec may hold, and what is said of one that is wrong.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fmt::Write as _;
 
-use support::Place;
+use crate::support;
+use crate::support::Place;
+use crate::support::repository::Repo;
 
 #[track_caller]
 fn refuse(spec: &[u8]) -> String {
@@ -85,7 +84,7 @@ fn text_is_text_in_every_language() {
 #[test]
 fn a_written_spec_makes_the_same_repository_again() {
     for case in support::cases() {
-        let first = support::Repo::new(&case).files();
+        let first = Repo::of_case(&case).files();
         let place = Place::new();
         place.new_from(first["appgen.yaml"].as_bytes()).succeeds();
         let again = support::files(&place.path().join(&place.entries()[0]));

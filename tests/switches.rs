@@ -1,10 +1,7 @@
 //! Switches of the spec that are turned in a repository that is there: what `sync` makes of it is what `new` makes, and
 //! turning back leaves nothing. Budget: 10 seconds.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
-mod support;
-
-use support::repository::Repo;
+use crate::support::repository::Repo;
 
 #[test]
 fn a_switch_that_is_turned_is_as_good_as_one_that_was_set() {

@@ -1,5 +1,4 @@
 //! The embedded template set is whole: every template parses, has one entry in the catalog, and the other way round.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
 
 use std::collections::BTreeSet;
 

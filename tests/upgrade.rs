@@ -1,9 +1,6 @@
 //! Template sets: how a repository goes from one to another, and that a released set renders the same bytes for ever.
 //! Nothing is released yet, so a small set in three versions stands for what a release will freeze.
 //! Budget: 1 minute on 2 cores.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,13 +8,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::Place;
 use appgen::cli::Cli;
 use appgen::commands::run_with;
 use appgen::render::digests;
 use appgen::spec::{Spec, SpecDocument};
 use appgen::templates::{ARCHIVE, Sets, TemplateSet};
 use clap::Parser as _;
-use support::Place;
 
 /// Path, unit, class, further keys of the catalog, and the text; of three versions.
 type File = (&'static str, &'static str, &'static str, &'static str, &'static str);

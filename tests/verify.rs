@@ -1,8 +1,5 @@
 //! `appgen verify` and `appgen doctor`: with tools made for the purpose, each check over a fault planted for it, and once
 //! whole. Budget: 2 minutes on 2 cores; with the whole run, 6 minutes more.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::repository::Repo;
+use crate::support::{Place, Run};
 use appgen::verify::catalog::CHECKS;
 use appgen::verify::tools::TOOLS;
 use expectrl::{Eof, Expect as _, Session};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Place, Repo, Run};
 
 /// A repository, and a PATH on which there is nothing but what a test puts there.
 struct Bench {
@@ -27,7 +26,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { repo: Repo::examples(&["--no-git"]), tools: tempfile::tempdir().unwrap() }
+        Self { repo: Repo::with(&["--no-git"]), tools: tempfile::tempdir().unwrap() }
     }
 
     /// Makes a program; `script` is what sh runs for it.
@@ -259,7 +258,7 @@ fn nothing_is_written_but_below_target() {
 
 #[test]
 fn what_git_ignores_is_not_checked() {
-    let repo = Repo::examples(&[]);
+    let repo = Repo::with(&[]);
     repo.write(".gitignore", &(repo.read(".gitignore") + "/ignored.sh\n"));
     repo.write("ignored.sh", "echo $1\n");
     repo.write("vendor/theirs/build.sh", "echo $1\n");
@@ -431,7 +430,7 @@ fn each_check_sees_the_fault_planted_for_it() {
     let mut missing = Vec::new();
     for fault in FAULTS.iter().filter(|(name, ..)| !BUILDING.contains(name)) {
         let (name, path, ..) = fault;
-        let repo = Repo::new("on");
+        let repo = Repo::of_case("on");
         plant(&repo.root(), fault);
         let (code, rows) = support::verify(&repo.root(), &format!("--only {name}"));
         if rows[0]["result"] == "missing" {

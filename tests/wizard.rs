@@ -1,16 +1,14 @@
 //! The wizards, answered through a pseudo-terminal as a person would.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support;
+use crate::support::Place;
 use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
 use expectrl::{Eof, Expect as _, Session};
-use support::Place;
 
 const ENTER: &str = "\r";
 const DOWN: &str = "\x1b[B";

@@ -1,5 +1,4 @@
 //! The harness: a scrubbed `appgen`, a directory to run it in, and tools that may be missing.
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -93,77 +92,6 @@ impl Place {
             .collect();
         names.sort();
         names
-    }
-}
-
-/// A generated repository.
-pub struct Repo {
-    place: Place,
-    name: String,
-}
-
-impl Repo {
-    /// From `tests/cases/<case>.yaml`.
-    pub fn new(case: &str) -> Self {
-        let place = Place::new();
-        let run = place.new_from(case_text(case).as_bytes()).succeeds();
-        assert!(run.err.is_empty(), "{}", run.err);
-        let name = place.entries().pop().unwrap();
-        Self { place, name }
-    }
-
-    /// With the examples; `flags` are more of those of `new`.
-    pub fn examples(flags: &[&str]) -> Self {
-        let place = Place::new();
-        let output = appgen(place.path()).args(["new", "a", "--yes"]).args(flags).output().unwrap();
-        Run::of(&output, place.path()).succeeds();
-        Self { place, name: "a".to_owned() }
-    }
-
-    pub fn root(&self) -> PathBuf {
-        self.place.path().join(&self.name)
-    }
-
-    /// Runs appgen in the repository; `line` is its arguments.
-    pub fn run(&self, line: &str) -> Run {
-        let output = appgen(&self.root()).args(line.split(' ')).output().unwrap();
-        Run::of(&output, self.place.path())
-    }
-
-    pub fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root().join(path)).unwrap()
-    }
-
-    pub fn write(&self, path: &str, text: &str) {
-        let path = self.root().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    pub fn edit(&self, path: &str, from: &str, to: &str) {
-        let text = self.read(path);
-        assert!(text.contains(from), "{path} has no `{from}`");
-        self.write(path, &text.replacen(from, to, 1));
-    }
-
-    pub fn remove(&self, path: &str) {
-        fs::remove_file(self.root().join(path)).unwrap();
-    }
-
-    pub fn git(&self, line: &str) -> String {
-        let mut command = Command::new("git");
-        command.args(["-c", "user.name=x", "-c", "user.email=x@localhost", "-c", "core.hooksPath=/dev/null"]);
-        let output = command.args(line.split(' ')).current_dir(self.root()).output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    }
-
-    pub fn commit(&self) {
-        self.git("add -A");
-        self.git("commit -qm edits");
-    }
-
-    pub fn files(&self) -> BTreeMap<String, String> {
-        files(&self.root())
     }
 }
 
