@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::support::deployment::{Checkers, rendered};
-use crate::support::generated::{cargo, is_asked_for, lint, one_at_a_time, test};
+use crate::support::generated::{cargo, is_asked_for, lint, one_at_a_time, prove};
 use crate::support::repository::Repo;
 
 /// The release whose schemas the overlays are held against; `tests/deployment.rs` takes several.
@@ -166,11 +166,10 @@ fn step(repo: &Repo, checkers: &Checkers, tests: Tests, line: &str) {
         let (_, prod) = rendered(&checkers.kubectl, &repo.root()).into_iter().find(|(name, _)| name == "prod").unwrap();
         assert!(prod.contains("example.com/team: ours"), "{line}");
     }
-    if any(|path| path.ends_with(".rs") || path.starts_with("Cargo.")) {
-        lint(&repo.root());
-    }
     if tests == Tests::Run {
-        test(&repo.root());
+        prove(&repo.root());
+    } else if any(|path| path.ends_with(".rs") || path.starts_with("Cargo.")) {
+        lint(&repo.root());
     }
 }
 
@@ -275,8 +274,7 @@ fn two_branches_that_both_add_build_when_they_are_merged() {
         repo.run("check").succeeds();
         assert_edits_are_there(&repo);
         checkers.check(&repo.root(), KUBERNETES);
-        lint(&repo.root());
-        test(&repo.root());
+        prove(&repo.root());
     });
 }
 

@@ -69,7 +69,10 @@ impl<'set> Engine<'set> {
     /// Renders the template that was loaded last.
     pub(super) fn render(&self, name: &str, values: &Value) -> Result<String, RenderError> {
         let render = || self.environment.get_template(name)?.render(values.clone());
-        render().map_err(|source| RenderError::Template { name: name.to_owned(), source })
+        let mut text = render().map_err(|source| RenderError::Template { name: name.to_owned(), source })?;
+        // It was made as large as it might get, and all texts wait until the last is there.
+        text.shrink_to_fit();
+        Ok(text)
     }
 }
 

@@ -89,10 +89,11 @@ impl Drop for Postgres {
 }
 
 fn binaries() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> =
-        fs::read_dir("/usr/lib/postgresql").ok()?.map(|e| e.unwrap().path().join("bin")).collect();
-    versions.sort();
-    versions.into_iter().rev().find(|directory| directory.join("initdb").is_file())
+    let entries = fs::read_dir("/usr/lib/postgresql").ok()?.map(Result::unwrap);
+    let versions = entries.map(|entry| (entry.file_name().to_str().unwrap().parse().unwrap_or(0_u32), entry.path()));
+    let directories = versions.map(|(version, directory)| (version, directory.join("bin")));
+    let newest = directories.filter(|(_, binaries)| binaries.join("initdb").is_file()).max()?;
+    Some(newest.1)
 }
 
 fn is_root() -> bool {
