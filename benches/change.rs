@@ -27,7 +27,7 @@ use support::{processor_time, run, summary};
 
 const ROUNDS: usize = 20;
 
-/// Templates that the later set changes; all of them are made for every spec.
+/// Templates in which the two sets differ; all of them are made for every spec.
 const CHANGED: &[&str] = &[
     "Cargo.toml",
     "Makefile",
@@ -41,9 +41,11 @@ const CHANGED: &[&str] = &[
     "src/main.rs",
 ];
 
-/// Which of the two sets a child of ours is to take for the current one.
+/// Which of the two sets a child of ours is to take for the current one: the embedded one, as a release has it, or one
+/// before that, which a release holds as an archive.
 const CURRENT: &str = "APPGEN_BENCH_CURRENT";
 const ARCHIVE: &str = "APPGEN_BENCH_ARCHIVE";
+const VERSION: &str = "APPGEN_BENCH_VERSION";
 
 fn main() {
     if let Ok(current) = std::env::var(CURRENT) {
@@ -65,12 +67,13 @@ fn main() {
             fs::write(next.join("spec.yaml"), spec).unwrap();
         }
         run(&mut child("new", &next, &new));
-        branches(&repository, &next.join("a"));
-        measure(place.path(), &new);
+        let next = next.join("a");
+        branches(&repository, &next);
+        measure(place.path(), &next, &new);
     }
 }
 
-fn measure(place: &Path, new: &[&str]) {
+fn measure(place: &Path, fresh: &Path, new: &[&str]) {
     let repository = place.join("a");
     let dry = [new, &["--no-git", "-n"]].concat();
     let aside = place.join("aside");
@@ -80,9 +83,9 @@ fn measure(place: &Path, new: &[&str]) {
     }
     let [mut handler, mut upgrade, mut merge] = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        let render = processor_time(|| run(&mut child("old", &aside, &dry))).as_secs_f64();
-        let add = processor_time(|| run(&mut child("old", &repository, &["add-handler", "one-more"])));
-        reset(&repository);
+        let render = processor_time(|| run(&mut child("new", &aside, &dry))).as_secs_f64();
+        let add = processor_time(|| run(&mut child("new", fresh, &["add-handler", "one-more"])));
+        reset(fresh);
         let up = processor_time(|| run(&mut child("new", &repository, &["upgrade"]))).as_secs_f64();
         reset(&repository);
         let merged = processor_time(|| run(&mut git(&repository, &["merge", "--quiet", "--no-edit", "next"])));
@@ -146,36 +149,38 @@ fn large_spec() -> String {
 /// This program again, as an appgen that holds two sets.
 fn child(current: &str, directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(CURRENT, current).env(ARCHIVE, archive());
+    static VERSION_OF_ARCHIVE: LazyLock<String> = LazyLock::new(|| earlier().version());
+    command.env(CURRENT, current).env(ARCHIVE, archive()).env(VERSION, &*VERSION_OF_ARCHIVE);
     command.args(arguments).current_dir(directory).stdout(Stdio::null());
     command
 }
 
-/// The older set as a later binary would hold it. It is packed once: a release does not pack it at every start either.
+/// The earlier set as a release would hold it.
 fn archive() -> &'static Path {
     static FILE: LazyLock<tempfile::NamedTempFile> = LazyLock::new(|| {
         let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), TemplateSet::embedded().unwrap().to_archive().unwrap()).unwrap();
+        fs::write(file.path(), earlier().to_archive().unwrap()).unwrap();
         file
     });
     FILE.path()
 }
 
 fn appgen(current: &str) {
-    let old = TemplateSet::embedded().unwrap();
     let sets = match current {
-        "new" => {
+        "old" => Sets::new(earlier(), BTreeMap::new()),
+        _ => {
             let archive = fs::read(std::env::var_os(ARCHIVE).unwrap()).unwrap();
-            Sets::new(later(&old), BTreeMap::from([(old.version(), Cow::Owned(archive))]))
+            let version = std::env::var(VERSION).unwrap();
+            Sets::new(TemplateSet::embedded().unwrap(), BTreeMap::from([(version, Cow::Owned(archive))]))
         }
-        _ => Sets::new(old, BTreeMap::new()),
     };
     let exit = run_with(Cli::parse(), Ok(sets), &mut std::io::stdout(), &mut std::io::stderr());
     std::process::exit(exit.into());
 }
 
 /// The embedded set with a line more in some templates.
-fn later(set: &TemplateSet) -> TemplateSet {
+fn earlier() -> TemplateSet {
+    let set = TemplateSet::embedded().unwrap();
     let mut sources: BTreeMap<String, Cow<'static, str>> = BTreeMap::new();
     for name in set.templates().chain(["catalog.yaml", "cargo-lock.json"]) {
         sources.insert(name.to_owned(), Cow::Owned(set.source(name).unwrap().into_owned()));

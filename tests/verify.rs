@@ -458,10 +458,8 @@ fn the_default_repository_passes_every_check() {
         command.arg("verify").args(arguments).env("CARGO_TARGET_DIR", support::generated::target());
         support::generated::one_at_a_time(|| Run::of(&support::with_tools(&mut command).output().unwrap(), &root))
     };
-    let start = Instant::now();
     let run = verify(&["--require", "all"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    assert!(start.elapsed() < Duration::from_secs(360), "{:?}", start.elapsed());
     let status = support::succeed(Command::new("git").args(["status", "--porcelain"]).current_dir(&root));
     assert_eq!(status.out, "");
     let results: BTreeMap<_, _> = run

@@ -34,10 +34,13 @@ pub fn difference(
     next: Side<'_>,
     needed: impl Fn(&RelPath, Class) -> bool,
 ) -> Result<Difference, RenderError> {
-    let (before, after) = (Context::new(base.spec), Context::new(next.spec));
-    let same = Comparison::new([&before, &after], [base.set, next.set]).same(needed)?;
+    let before = Context::new(base.spec);
+    // An upgrade changes the templates alone.
+    let changed = (base.spec != next.spec).then(|| Context::new(next.spec));
+    let after = changed.as_ref().unwrap_or(&before);
+    let same = Comparison::new([&before, after], [base.set, next.set]).same(needed)?;
     let base = render_where(&before, base.set, |path| !same.contains(path))?;
-    let next = render_where(&after, next.set, |path| !same.contains(path))?;
+    let next = render_where(after, next.set, |path| !same.contains(path))?;
     Ok(Difference { base, next, same })
 }
 
