@@ -178,8 +178,12 @@ impl<'a> Session<'a> {
         self.check_destruction(&spec, &options)?;
         self.check_conflicts()?;
 
-        let text = edit(&self.text, &edits(&self.document, &spec)?, SECTIONS)
-            .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?;
+        let edits = edits(&self.document, &spec)?;
+        let text = match edits.is_empty() {
+            true => self.text.clone(),
+            false => edit(&self.text, &edits, SECTIONS)
+                .map_err(|error| Failure::Failed(format!("cannot edit `{SPEC_FILE}`: {error}")))?,
+        };
         let held = sets.get(&self.lock.templates)?;
         let set = match (options.upgrade_to, &held) {
             (Some(set), _) => set,

@@ -1,6 +1,8 @@
 //! What the templates of changesets see. History is rendered as it was: a reference leads to the table that its entity
 //! had when the changeset was made, though the entity may be gone by now.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use crate::spec::changeset::{
     AlterColumn, ChangesetId, Changesets, CreateTable, InsertRows, Operation, Table, Tables, replay_one,
 };
 use crate::spec::entity::Fields;
+use crate::spec::field::Field;
 use crate::spec::name::{EntityName, SqlName, title};
 
 #[derive(Serialize, Default)]
@@ -44,20 +47,28 @@ pub(super) fn changeset_values(changesets: &Changesets) -> Vec<ChangesetValues> 
     let mut tables = Tables::new();
     let mut values = Vec::new();
     for (id, operation) in changesets {
-        let before = tables.clone();
+        // What goes is shown as it was, what comes as it will be.
+        let goes = matches!(operation, Operation::DropTable(_) | Operation::DropColumns(_));
+        if goes {
+            values.push(ChangesetValues::new(id, operation, &tables));
+        }
         replay_one(&mut tables, id, operation, &mut Vec::new());
-        values.push(ChangesetValues::new(id, operation, &before, &tables));
+        if !goes {
+            values.push(ChangesetValues::new(id, operation, &tables));
+        }
     }
     values
 }
 
-/// Where references lead.
-fn targets(tables: &Tables) -> Targets {
-    tables.iter().map(|(name, table)| (table.entity.clone(), name.clone())).collect()
+/// Where the references of these fields lead.
+fn targets<'a>(tables: &Tables, fields: impl IntoIterator<Item = &'a Field>) -> Targets {
+    let wanted: BTreeSet<_> = fields.into_iter().filter_map(|field| field.to.as_ref()).collect();
+    let tables = tables.iter().filter(|(_, table)| wanted.contains(&table.entity));
+    tables.map(|(name, table)| (table.entity.clone(), name.clone())).collect()
 }
 
 impl ChangesetValues {
-    fn new(id: &ChangesetId, operation: &Operation, before: &Tables, after: &Tables) -> Self {
+    fn new(id: &ChangesetId, operation: &Operation, tables: &Tables) -> Self {
         let file = format!("changes/{id}.sql");
         let schema = |op, table: &SqlName, fields: Vec<FieldValues>| Self {
             op,
@@ -66,26 +77,25 @@ impl ChangesetValues {
             fields,
             ..Self::default()
         };
-        let fields = |tables: &Tables, table: &SqlName, fields: &Fields| field_values(&targets(tables), table, fields);
+        let fields = |table: &SqlName, fields: &Fields| field_values(&targets(tables, fields.values()), table, fields);
         let named =
             |entity: &EntityName, values: Self| Self { entity: entity.snake(), title: title(entity.kebab()), ..values };
         let values = match operation {
             Operation::CreateTable(CreateTable { entity, table, fields: made }) => {
-                named(entity, schema("create_table", table, fields(after, table, made)))
+                named(entity, schema("create_table", table, fields(table, made)))
             }
             Operation::DropTable(drop) => {
-                named(&drop.entity, schema("drop_table", &drop.table, fields(before, &drop.table, &drop.fields)))
+                named(&drop.entity, schema("drop_table", &drop.table, fields(&drop.table, &drop.fields)))
             }
-            Operation::AddColumns(add) => schema("add_columns", &add.table, fields(after, &add.table, &add.fields)),
-            Operation::DropColumns(drop) => {
-                schema("drop_columns", &drop.table, fields(before, &drop.table, &drop.fields))
-            }
+            Operation::AddColumns(add) => schema("add_columns", &add.table, fields(&add.table, &add.fields)),
+            Operation::DropColumns(drop) => schema("drop_columns", &drop.table, fields(&drop.table, &drop.fields)),
             Operation::AlterColumn(AlterColumn { table, column, from, to }) => {
-                let field = |field| Some(FieldValues::new(&targets(after), table, column, field));
+                let targets = targets(tables, [from, to]);
+                let field = |field| Some(FieldValues::new(&targets, table, column, field));
                 Self { from: field(from), to: field(to), ..schema("alter_column", table, Vec::new()) }
             }
             Operation::Sql(sql) => Self { op: "sql", file, title: sql.description.clone(), ..Self::default() },
-            Operation::InsertRows(insert) => Self::insert_rows(id, insert, before.get(&insert.table)),
+            Operation::InsertRows(insert) => Self::insert_rows(id, insert, tables.get(&insert.table)),
         };
         Self { id: id.to_string(), ..values }
     }
