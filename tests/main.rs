@@ -18,6 +18,7 @@ mod helm;
 mod history;
 mod kill;
 mod living;
+mod manifests;
 mod migrations;
 mod monitoring;
 mod names;
