@@ -4,6 +4,7 @@
 mod architecture;
 mod checkov;
 mod cli;
+mod containers;
 mod deployment;
 mod diagram;
 mod difference;
