@@ -34,3 +34,4 @@ mod templates;
 mod upgrade;
 mod verify;
 mod wizard;
+mod workflows;
