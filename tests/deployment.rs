@@ -1,27 +1,16 @@
 //! The deployment of every case, through the tools that will read it: those of `appgen verify`, and real Liquibase.
 //! Budget: 5 minutes on 2 cores.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use crate::support;
 use crate::support::Place;
 use crate::support::deployment::{Checkers, charts, manifests, rendered};
 use crate::support::postgres::{Postgres, liquibase};
-use crate::support::repository::Repo;
+use crate::support::repository::{Repo, each};
 use appgen::verify::pod_security;
 use serde_json::Value;
-
-/// Runs a check over the default repository and every case.
-fn each(mut check: impl FnMut(&str, &Path)) {
-    let place = Place::new();
-    place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
-    check("default", &place.path().join("my-service"));
-    for case in support::cases() {
-        check(&case, &Repo::of_case(&case).root());
-    }
-}
 
 #[test]
 fn overlays_and_charts_render_and_fit_the_schemas() {
@@ -67,35 +56,6 @@ fn a_changed_configuration_rolls_the_pods() {
     let text = fs::read_to_string(&file).unwrap().replace("max_connections: 2000", "max_connections: 1999");
     fs::write(&file, text).unwrap();
     assert_ne!(before, template(&manifests(&rendered(&kubectl, &repo.root())[0].1)));
-}
-
-#[test]
-fn knobs_reach_the_manifests() {
-    let Some(kubectl) = support::tool("kubectl", "the knobs") else { return };
-    let repo = Repo::of_case("on");
-    let overlays: BTreeMap<String, Vec<Value>> =
-        rendered(&kubectl, &repo.root()).into_iter().map(|(name, text)| (name, manifests(&text))).collect();
-    let find = |environment: &str, kind: &str| {
-        overlays[environment].iter().find(|manifest| manifest["kind"] == kind).cloned().unwrap_or_default()
-    };
-    // The autoscaler owns the number of pods: one in the Deployment would reset it at every apply.
-    assert_eq!(find("prod", "Deployment")["spec"]["replicas"], Value::Null);
-    assert_eq!(find("prod", "HorizontalPodAutoscaler")["spec"]["maxReplicas"], 12);
-    assert_eq!(find("public", "Deployment")["spec"]["replicas"], 1);
-    assert_eq!(find("prod", "Ingress")["spec"]["rules"][0]["host"], "orders.example.com");
-    assert_eq!(find("gateway", "HTTPRoute")["spec"]["parentRefs"][0]["namespace"], "infra");
-    assert_eq!(find("gateway", "Deployment")["metadata"]["namespace"], "shared");
-    assert_eq!(find("gateway", "Secret"), Value::Null);
-    assert_eq!(find("gateway", "ExternalSecret")["spec"]["secretStoreRef"]["name"], "platform");
-    assert_eq!(find("public", "Ingress"), Value::Null);
-    let policy = |environment: &str| {
-        let named = |manifest: &&Value| manifest["kind"] == "NetworkPolicy" && manifest["metadata"]["name"] == "orders";
-        overlays[environment].iter().find(named).unwrap()["spec"].to_string()
-    };
-    for knob in ["10.20.0.0/16", "203.0.113.0/24", "2001:db8::/32", "observability"] {
-        assert!(policy("prod").contains(knob), "{knob}");
-    }
-    assert!(policy("gateway").contains(r#""values":["infra"]"#));
 }
 
 #[test]

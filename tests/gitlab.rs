@@ -82,8 +82,7 @@ fn gitlab_reads_its_file() {
 fn a_changelog_is_proven_beside_a_database() {
     let what = "db-verify";
     let (Some(program), Some(postgres)) = (support::tool("liquibase", what), Postgres::start(what)) else { return };
-    let repo = Repo::of_case("on");
-    let verify = |database: &str| {
+    let verify = |repo: &Repo, database: &str| {
         postgres.sql("postgres", &format!("create database {database}"));
         let url = format!("jdbc:postgresql://127.0.0.1:{}/{database}", postgres.port);
         let mut command = Command::new(repo.root().join("deploy/scripts/db-verify"));
@@ -91,9 +90,16 @@ fn a_changelog_is_proven_beside_a_database() {
         command.env("LIQUIBASE_COMMAND_USERNAME", "app").stdin(std::process::Stdio::null());
         Run::of(&command.output().unwrap(), &repo.root())
     };
-    verify("sound").succeeds();
+    let repo = Repo::of_case("on");
+    verify(&repo, "sound").succeeds();
     assert_ne!(postgres.sql("sound", "select count(*) from orders"), "");
     let path = support::files(&repo.root()).into_keys().find(|path| path.ends_with("-create-orders.sql")).unwrap();
     repo.edit(&path, "--rollback drop table", "--rollback select 1; -- drop table");
-    assert_ne!(verify("broken").code, 0, "a rollback that leaves its table");
+    assert_ne!(verify(&repo, "broken").code, 0, "a rollback that leaves its table");
+    // A service without entities, on the day that it is made: the same pipeline, and nothing to do.
+    let (minimal, eight) = (Repo::of_case("minimal"), Repo::of_case("eight"));
+    let root = "db/changelog/db.changelog-root.yaml";
+    assert_eq!(minimal.read(root), eight.read(root));
+    verify(&minimal, "minimal").succeeds();
+    assert_eq!(postgres.sql("minimal", "select count(*) from databasechangelog"), "0\n");
 }

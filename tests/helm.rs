@@ -15,12 +15,17 @@ use crate::support::deployment::{chart, charts, environments, manifests, rendere
 use crate::support::repository::Repo;
 use serde_json::{Value, json};
 
-/// Every case that has a chart.
+/// Every case that has a chart, and the longest names in one.
 fn with_chart() -> Vec<(String, Repo)> {
     let cases = support::cases().into_iter().map(|case| (case.clone(), Repo::of_case(&case)));
-    let cases: Vec<_> = cases.filter(|(_, repo)| repo.root().join("deploy/helm").exists()).collect();
+    let mut cases: Vec<_> = cases.filter(|(_, repo)| repo.root().join("deploy/helm").exists()).collect();
     assert!(cases.len() > 1);
+    cases.push(("longest".to_owned(), Repo::from_spec(&longest())));
     cases
+}
+
+fn longest() -> String {
+    support::case_text("longest").replace("features:\n", "features:\n  helm: true\n")
 }
 
 fn helm(program: &Path, root: &Path, command: &str, environment: &str, more: &[&str]) -> Run {
@@ -95,7 +100,7 @@ const TOOLS_OWN: &[&str] = &[
 
 /// Objects of one tool. Helm keeps its record of a release in the namespace, which must therefore be there before; and
 /// kustomize has no tests.
-const ONE_TOOLS: &[&str] = &["Namespace/", "Pod/orders-test", "Pod/eight-test"];
+const ONE_TOOLS: &[&str] = &["Namespace/", "Pod/"];
 
 /// Objects by kind and name, without what is a tool's own.
 fn objects(manifests: Vec<Value>) -> BTreeMap<String, Value> {
@@ -151,11 +156,9 @@ fn the_chart_and_the_overlays_agree_object_by_object() {
         let by_kustomize = rendered(&kubectl, &repo.root());
         for (environment, text) in by_kustomize {
             let overlay = objects(manifests(&text));
-            let namespace = overlay.values().next().unwrap()["metadata"]["namespace"].as_str().unwrap();
             // Kinds as well: a chart that renders too little would agree with an overlay that does.
             assert!(overlay.len() >= 9, "{case} {environment}: {:?}", overlay.keys());
-            let more = [&*format!("--namespace={namespace}")];
-            let run = helm(&program, &repo.root(), "template", &environment, &more).succeeds();
+            let run = helm(&program, &repo.root(), "template", &environment, &[]).succeeds();
             let chart = objects(manifests(&run.out));
             let found = differences(&overlay, &chart);
             assert!(found.is_empty(), "{case} {environment}: {}", found.join("\n"));
@@ -173,10 +176,8 @@ fn a_configuration_rolls_the_pods_and_a_release_makes_a_job() {
     if [support::tool("kubectl", "the release"), support::tool("helm", "the release")].contains(&None) {
         return;
     }
-    let spec = support::case_text("longest").replace("features:\n", "features:\n  helm: true\n");
-    let place = support::Place::new();
-    place.new_from(spec.as_bytes()).succeeds();
-    let root = place.path().join("service-of-forty-characters-in-one-label");
+    let repo = Repo::from_spec(&longest());
+    let root = repo.root();
     let secrets = root.join("deploy/kustomize/overlays/dev/secrets");
     fs::create_dir_all(&secrets).unwrap();
     let render = |password: &str, tag: &str| {

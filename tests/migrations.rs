@@ -24,6 +24,8 @@ impl Migrations {
         let program = support::tool("liquibase", what)?;
         let postgres = Postgres::start(what)?;
         let home = program.canonicalize().unwrap().parent().unwrap().to_owned();
+        // A server that is shared gives a service its database and nothing else.
+        postgres.sql("postgres", "create role owner login");
         Some(Self { repo: Repo::new(), postgres, home })
     }
 
@@ -39,7 +41,7 @@ impl Migrations {
             .env("LIQUIBASE_COMMAND_CHANGELOG_FILE", "db.changelog-root.yaml")
             .env("LIQUIBASE_SHOW_BANNER", "false")
             .env("LIQUIBASE_COMMAND_URL", url)
-            .env("LIQUIBASE_COMMAND_USERNAME", "app")
+            .env("LIQUIBASE_COMMAND_USERNAME", "owner")
             .env("LIQUIBASE_COMMAND_CONTEXTS", "dev,testdata")
             .env("DATABASE_PASSWORD_FILE", root.join("password"))
             .current_dir(&root);
@@ -58,7 +60,7 @@ impl Migrations {
     }
 
     fn create(&self, database: &str) {
-        self.postgres.sql("postgres", &format!("create database {database}"));
+        self.postgres.sql("postgres", &format!("create database {database} owner owner"));
     }
 
     fn sql(&self, database: &str, sql: &str) -> String {
@@ -69,6 +71,31 @@ impl Migrations {
     fn changeset(&self, id: &str, sql: &str, rollback: &str) {
         let text = format!("--liquibase formatted sql\n\n--changeset me:{id}\n{sql}\n--rollback {rollback}\n");
         self.repo.write(&format!("db/changelog/custom/{id}.sql"), &text);
+    }
+}
+
+const FAKE: &str =
+    "#!/bin/sh\nprintf '%s\\n' \"$*\" >>\"$CALLS\"\nprintf '%s' \"$LIQUIBASE_COMMAND_PASSWORD\" >\"$CALLS.password\"\n";
+
+/// Arguments can be seen by everybody on a machine, and stand in its audit logs.
+#[test]
+fn the_password_is_in_no_argument() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repo = Repo::new();
+    for (path, text) in [("password", "not-a-secret"), ("home/liquibase", FAKE)] {
+        repo.write(path, text);
+    }
+    let root = repo.root();
+    std::fs::set_permissions(root.join("home/liquibase"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for line in ["update", "update-testing-rollback", "rollback 1", "rollback 1.0.0", "baseline", "status --verbose"] {
+        let _ = std::fs::remove_file(root.join("calls"));
+        let mut command = Command::new(root.join("deploy/docker/liquibase/entrypoint.sh"));
+        command.args(line.split(' ')).env("LIQUIBASE_HOME", root.join("home")).env("CALLS", root.join("calls"));
+        command.env("LIQUIBASE_SEARCH_PATH", "x").env("LIQUIBASE_COMMAND_CONTEXTS", "prod").env("RELEASE", "1.0.0");
+        support::succeed(command.env("DATABASE_PASSWORD_FILE", root.join("password")));
+        let calls = repo.read("calls");
+        assert!(!calls.is_empty() && !calls.contains("not-a-secret"), "{line}: {calls}");
+        assert_eq!(repo.read("calls.password"), "not-a-secret", "{line}");
     }
 }
 
@@ -85,6 +112,7 @@ fn the_entry_point_updates_rolls_back_tags_adopts_and_clears_a_dead_lock() {
     back_and_forth(&migrations);
     adopts_a_schema(&migrations);
     goes_back_to_a_release(&migrations);
+    refuses_what_was_edited(&migrations);
     clears_a_dead_lock(&migrations);
 }
 
@@ -107,7 +135,7 @@ fn back_and_forth(migrations: &Migrations) {
 
 /// A schema that somebody else made has the tables and no history.
 fn adopts_a_schema(migrations: &Migrations) {
-    migrations.sql("postgres", "create database adopted template forth");
+    migrations.sql("postgres", "create database adopted template forth owner owner");
     migrations.sql("adopted", "drop table databasechangelog, databasechangeloglock; insert into countries (code, name) values ('XK', 'Kosovo')");
     let prod = |line: &str| {
         let mut command = migrations.command("adopted", line);
@@ -136,15 +164,34 @@ fn goes_back_to_a_release(migrations: &Migrations) {
     assert_eq!(migrations.sql("forth", tags), "1.0.0 1.1.0");
     migrations.run("forth", "rollback 1");
     assert_eq!(migrations.sql("forth", "select to_regclass('second') is null"), "t");
+    assert_eq!(migrations.sql("forth", tags), "1.0.0", "its schema is there, and so is its tag");
+    // Another changelog than the image's own.
+    let mut other = migrations.command("forth", "update");
+    migrations
+        .repo
+        .write("db/changelog/other.yaml", "databaseChangeLog:\n  - include:\n      file: custom/second.sql\n");
+    support::succeed(other.env("RELEASE", "1.2.0").env("LIQUIBASE_COMMAND_CHANGELOG_FILE", "other.yaml"));
+    assert_eq!(migrations.sql("forth", tags), "1.0.0 1.2.0");
+    assert_eq!(migrations.sql("forth", "select to_regclass('second') is null"), "f");
     let unknown = migrations.command("forth", "rollback 9.9.9").output().unwrap();
     assert!(!unknown.status.success());
     let injected = migrations.command("forth", "rollback 1';drop").output().unwrap();
     assert_eq!(injected.status.code(), Some(2));
 }
 
+fn refuses_what_was_edited(migrations: &Migrations) {
+    let path = "db/changelog/changes/0001-create-countries.sql";
+    let text = migrations.repo.read(path);
+    migrations.repo.edit(path, "varchar(", "char(");
+    let output = migrations.command("forth", "update").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && said.contains("check sum"), "{said}");
+    migrations.repo.write(path, &text);
+}
+
 fn clears_a_dead_lock(migrations: &Migrations) {
     migrations.changeset("slow", "select pg_sleep((select seconds from pause));", "select 1;");
-    migrations.sql("forth", "create table pause as select 600 as seconds");
+    migrations.sql("forth", "create table pause as select 600 as seconds; grant select on pause to owner");
     let mut killed = start(&mut migrations.command("forth", "update"));
     let asleep =
         "select count(*) from pg_stat_activity where query like '%pg_sleep%' and application_name = 'a-migrate'";

@@ -16,6 +16,7 @@ const KUBECTL: &str = r#"#!/usr/bin/env bash
 [[ $1 != kustomize ]] || exec "$REAL_KUBECTL" "$@"
 echo "kubectl $*" >>"$CALLS"
 case "$*" in
+    *"get ${ABSENT:-nothing}") exit 1 ;;
     *'apply -f -'*) cat >>"$CALLS" ;;
     'config current-context') echo here ;;
     *status.conditions*) echo "${JOB:-Complete}" ;;
@@ -166,6 +167,117 @@ fn every_script_helps_and_refuses_what_it_does_not_know() {
     }
 }
 
+/// The first command takes lib.bash in, and the first of that one ends a script at the first failure.
+#[test]
+fn every_script_stops_at_the_first_failure() {
+    let repo = Repo::of_case("on");
+    let first = |name: &str| {
+        let text = repo.read(&format!("deploy/scripts/{name}"));
+        let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(first("lib.bash"), "set -euo pipefail");
+    for name in names(&repo.root()) {
+        assert_eq!(first(&name), r#". "$(dirname "${BASH_SOURCE[0]}")/lib.bash""#, "{name}");
+        assert!(!repo.read(&format!("deploy/scripts/{name}")).contains("set +"), "{name}");
+    }
+    assert!(repo.read("deploy/docker/liquibase/entrypoint.sh").contains("\nset -eu\n"));
+}
+
+#[test]
+fn a_secret_that_is_missing_is_named_and_one_that_is_made_stays_out_of_git() {
+    let Some(kubectl) = support::tool("kubectl", "the secret of dev") else { return };
+    let repo = Repo::with(&[]);
+    let path = "deploy/kustomize/overlays/dev/secrets/db_password";
+    let script = |line: &str| {
+        let (script, arguments) = line.split_once(' ').unwrap();
+        let mut command = Command::new(repo.root().join("deploy/scripts").join(script));
+        Run::of(&command.args(arguments.split(' ')).output().unwrap(), repo.place.path())
+    };
+    let run = script("render dev");
+    assert_eq!((run.code, run.out.as_str()), (1, ""));
+    assert_eq!(run.err, format!("render: {path} is missing: deploy/scripts/secrets-init dev makes it\n"));
+    let mut kustomize = Command::new(kubectl);
+    let output =
+        kustomize.args(["kustomize", "deploy/kustomize/overlays/dev"]).current_dir(repo.root()).output().unwrap();
+    let run = Run::of(&output, repo.place.path());
+    assert!(run.code != 0 && run.err.contains("secrets/db_password"), "{}", run.err);
+
+    for which in ["secrets-init dev", "secrets-init compose", "render dev"] {
+        script(which).succeeds();
+    }
+    let password = repo.read(path);
+    assert_eq!(password.len(), 48);
+    assert!(script("secrets-init dev").succeeds().out.contains("kept"));
+    assert_eq!(repo.read(path), password);
+    assert_eq!(repo.git("status --porcelain"), "");
+    // Where the cluster has the Secret, there is nothing to make.
+    assert_eq!(script("secrets-init prod").code, 1);
+}
+
+/// What must be there before the first object is applied.
+#[test]
+fn a_deployment_without_its_namespace_or_its_secret_applies_nothing() {
+    let Some(scripts) = Scripts::new("what a deployment needs") else { return };
+    for (absent, said) in [
+        ("namespace a-prod", "namespace `a-prod` must exist"),
+        ("secret a-db", "kubectl -n a-prod create secret generic a-db --from-file=db_password=FILE"),
+    ] {
+        for line in ["deploy prod 1.4.0", "migrate prod 1.4.0"] {
+            let (run, calls) = scripts.run(scripts.command(line).env("ABSENT", absent));
+            assert_eq!(run.code, 1, "{line}");
+            assert!(run.out.contains(said), "{line}: {}", run.out);
+            assert!(calls.contains(&format!("get {absent}\n")) && !calls.contains("apply"), "{line}: {calls}");
+        }
+    }
+}
+
+/// The Job's name has twelve characters for a release, whatever the tag; a registry's port is no tag.
+#[test]
+fn a_release_fits_the_name_of_its_job() {
+    if ["kubectl", "helm"].iter().any(|tool| support::tool(tool, "odd tags").is_none()) {
+        return;
+    }
+    let repo = Repo::from_spec(
+        "{ version: 1, service: { name: a, image: 'registry:5000/x' }, features: { helm: true }, environments: { prod: {} } }",
+    );
+    let render = |arguments: &[&str]| {
+        let mut command = Command::new(repo.root().join("deploy/scripts/render"));
+        Run::of(&command.arg("prod").args(arguments).output().unwrap(), repo.place.path())
+    };
+    for (tag, release) in [
+        ("1.2.0", "1-2-0"),
+        ("A_B", "a-b"),
+        ("1.2.0-12345", "1-2-0-12345"),
+        ("1.2.0-1234567890", "2387196158"),
+        ("1.2.0-", "1216490912"),
+        ("_", "3165180881"),
+        ("012345678901", "012345678901"),
+        ("0123456789012345678901234567890123456789", "012345678901"),
+    ] {
+        for how in [&[tag][..], &["--helm", tag]] {
+            let run = render(how).succeeds();
+            let all = support::deployment::manifests(&repo.read(run.out.trim()));
+            let find = |kind: &str| all.iter().find(|object| object["kind"] == kind).unwrap();
+            assert_eq!(find("Job")["metadata"]["name"], format!("a-migrate-{release}"), "{how:?}");
+            let image = |kind: &str| find(kind)["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+            assert_eq!(image("Deployment"), format!("registry:5000/x:{tag}"));
+            assert_eq!(image("Job"), format!("registry:5000/x-liquibase:{tag}"));
+        }
+    }
+    for tag in ["a b", "registry:5000/x", ".1", "-", "a\nb", "a,release=b"] {
+        for how in [&[tag][..], &["--helm", tag]] {
+            let run = render(how);
+            assert!([1, 2].contains(&run.code) && run.out.is_empty(), "{how:?}: {}{}", run.out, run.err);
+            assert!(
+                run.err.contains("is not a tag of an image") || run.err.contains("usage: "),
+                "{how:?}: {}",
+                run.err
+            );
+        }
+    }
+}
+
 #[test]
 fn a_deployment_migrates_before_it_rolls_out_and_keeps_its_log() {
     let Some(scripts) = Scripts::new("deploy") else { return };
@@ -203,8 +315,10 @@ fn a_baseline_and_a_rollback_run_as_jobs_of_their_own() {
     assert!(job.contains("image: a-liquibase:1.4.0\n"), "{job}");
     assert!(!job.contains("- update\n") && job.matches("\nkind: ").count() == 1, "{job}");
     assert!(!calls.contains("rollout"));
+    assert!(scripts.repo.read("deploy/out/dev/migrate.log").contains("migrate dev (a-dev) on here\n"));
 
     let calls = scripts.calls("rollback dev --yes 1.0.0");
+    assert!(scripts.repo.read("deploy/out/dev/rollback.log").contains("rollback dev (a-dev) on here\n"));
     assert!(calls.contains("args: [\"rollback\", \"1.0.0\"]\n"), "{calls}");
     assert!(calls.contains("image: a-liquibase:1.2.3\n"), "the running release knows what to take back: {calls}");
     assert!(!calls.contains("\nkind: NetworkPolicy\n"), "{calls}");
@@ -232,6 +346,8 @@ fn delete_asks_and_names_its_environment_in_every_call() {
     assert!(deletion.ends_with(selector), "{deletion}");
     assert!(deletion.contains(",httproutes.") && !deletion.contains("externalsecrets"), "{deletion}");
     assert!(!deletion.contains("namespace,") && !deletion.contains("--all"), "{deletion}");
+
+    assert!(scripts.repo.read("deploy/out/dev/delete.log").contains("delete dev (a-dev) on here\n"));
 
     let (_, calls) = scripts.run(scripts.command("delete dev --yes").env("OBJECTS", ""));
     assert!(!calls.contains(" delete "), "{calls}");

@@ -66,9 +66,11 @@ pub fn rendered(kubectl: &Path, root: &Path) -> Vec<(String, String)> {
 pub fn chart(root: &Path, environment: &str) -> Option<Vec<String>> {
     let charts = fs::read_dir(root.join("deploy/helm")).ok()?.map(Result::unwrap);
     let chart = charts.map(|entry| entry.file_name().into_string().unwrap()).next()?;
+    let overlay = fs::read_to_string(root.join(format!("deploy/kustomize/overlays/{environment}/kustomization.yaml")));
+    let overlay: Value = serde_saphyr::from_str(&overlay.unwrap()).unwrap();
     let mut arguments = vec![
         format!("deploy/helm/{chart}"),
-        format!("--namespace={chart}-{environment}"),
+        format!("--namespace={}", overlay["namespace"].as_str().unwrap()),
         format!("--values=deploy/helm/{chart}/values-{environment}.yaml"),
         "--set-file=config.base=config/base.yaml".to_owned(),
         format!("--set-file=config.env=config/overlays/{environment}/env.yaml"),

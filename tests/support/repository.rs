@@ -2,10 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Place, Run};
+
+/// Runs a check over the default repository and every case.
+pub fn each(mut check: impl FnMut(&str, &Path)) {
+    let place = Place::new();
+    place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
+    check("default", &place.path().join("my-service"));
+    for case in super::cases() {
+        check(&case, &Repo::of_case(&case).root());
+    }
+}
 
 /// A repository in a place of its own.
 pub struct Repo {
