@@ -53,7 +53,6 @@ pub const DIRECT_DEPENDENCIES: &[&str] = &[
     "anyhow",
     "axum",
     "base64",
-    "deadpool-postgres",
     "flate2",
     "futures-util",
     "http-body-util",
