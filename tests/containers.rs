@@ -72,7 +72,7 @@ fn the_context_is_what_is_copied() {
             .flat_map(|(path, _)| instructions(&read(root, path)))
             .filter(|line| line.starts_with("COPY ") && !line.contains("--from="))
             .flat_map(|line| {
-                let words: Vec<_> = line.split_whitespace().skip(1).map(|word| word.replace("[r]", "r")).collect();
+                let words: Vec<_> = line.split_whitespace().skip(1).map(|word| word.replace(['[', ']'], "")).collect();
                 words[..words.len() - 1].to_vec()
             })
             .collect();
@@ -92,6 +92,32 @@ fn the_context_is_what_is_copied() {
             assert!(!named.iter().any(|named| is_in(path, named) || is_in(named, path)), "{case}: {path} enters");
         }
     });
+}
+
+/// Cargo refuses a manifest that names a target whose file is not there, also where it builds the dependencies alone.
+#[test]
+fn dependencies_are_built_over_what_the_manifest_names() {
+    let mut named = 0;
+    each(|case, root| {
+        let lines = instructions(&read(root, "deploy/docker/api.Dockerfile"));
+        let build = lines.iter().position(|line| line.contains("cargo build")).unwrap();
+        let copied: Vec<_> = lines[..build]
+            .iter()
+            .filter(|line| line.starts_with("COPY "))
+            .flat_map(|line| line.split_whitespace().skip(1).map(|word| word.replace(['[', ']'], "")))
+            .collect();
+        let manifest = read(root, "Cargo.toml");
+        for (kind, directory) in [("bench", "benches"), ("test", "tests"), ("example", "examples"), ("bin", "src/bin")]
+        {
+            for target in manifest.split(&format!("[[{kind}]]\n")).skip(1) {
+                named += 1;
+                assert!(copied.iter().any(|path| path == directory), "{case}: {target} is not there yet");
+                let name = target.lines().find_map(|line| line.strip_prefix("name = ")).unwrap();
+                assert!(root.join(directory).join(format!("{}.rs", name.trim_matches('"'))).exists(), "{case} {name}");
+            }
+        }
+    });
+    assert!(named > 0);
 }
 
 /// Who waits for whom, and for what.
