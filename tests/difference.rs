@@ -1,9 +1,6 @@
 //! What a change says is the same on both sides is the same: held against rendering both sides whole, for every pair of
 //! cases and for every small change of the largest.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use crate::support;
 use crate::support::{case_text, cases};
 use appgen::render::{Files, Side, difference, render};
@@ -93,13 +90,10 @@ fn of_every_small_change() {
 #[test]
 fn of_another_set() {
     let set = TemplateSet::embedded().unwrap();
-    let names = set.templates().chain(["catalog.yaml", "cargo-lock.json"]);
-    let mut sources: BTreeMap<String, Cow<'static, str>> =
-        names.map(|name| (name.to_owned(), Cow::Owned(set.source(name).unwrap().into_owned()))).collect();
-    for name in ["service/Makefile.j2", "environment/config/overlays/__env__/env.yaml.j2"] {
-        sources.get_mut(name).unwrap().to_mut().push_str("# A line more.\n");
-    }
-    let later = TemplateSet::new(sources).unwrap();
+    let later = support::changed_set(&[
+        ("service/Makefile.j2", "\n", "\n# A line more.\n"),
+        ("environment/config/overlays/__env__/env.yaml.j2", "\n", "\n# A line more.\n"),
+    ]);
     let spec = resolve(&case_text("eight")).unwrap();
     let side = Side { spec: &spec, set: &set };
     let (all, same) = check(side, &render(&spec, &set).unwrap(), Side { spec: &spec, set: &later });

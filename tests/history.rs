@@ -13,7 +13,7 @@ use crate::support::postgres::{Postgres, liquibase};
 use crate::support::repository::Repo;
 use appgen::cli::Cli;
 use appgen::commands::run_with;
-use appgen::templates::{CARGO_LOCK_DATA, Sets, TemplateSet};
+use appgen::templates::{Sets, TemplateSet};
 use clap::Parser as _;
 
 /// A repository, and a database that has run its changesets.
@@ -160,10 +160,7 @@ fn sets(later: bool) -> Sets {
     if !later {
         return Sets::new(embedded, BTreeMap::new());
     }
-    let names = embedded.templates().chain(["catalog.yaml", CARGO_LOCK_DATA]);
-    let mut sources: BTreeMap<String, Cow<'static, str>> =
-        names.map(|name| (name.to_owned(), Cow::Owned(embedded.source(name).unwrap().into_owned()))).collect();
-    for (name, from, to) in [
+    let later = support::changed_set(&[
         (
             "changeset/db/changelog/changes/__changeset__.sql.j2",
             "--changeset",
@@ -175,13 +172,9 @@ fn sets(later: bool) -> Sets {
             "bigint default 1 not null",
         ),
         ("service/db/changelog/db.changelog-root.yaml.j2", "databaseChangeLog:", "# Later.\ndatabaseChangeLog:"),
-    ] {
-        let text = sources[name].replacen(from, to, 1);
-        assert_ne!(text, sources[name], "{name}");
-        sources.insert(name.to_owned(), Cow::Owned(text));
-    }
+    ]);
     let frozen = (embedded.version(), Cow::Owned(embedded.to_archive().unwrap()));
-    Sets::new(TemplateSet::new(sources).unwrap(), BTreeMap::from([frozen]))
+    Sets::new(later, BTreeMap::from([frozen]))
 }
 
 /// `appgen.yaml` with one field of an entity set to a value in flow style, or removed where that is empty.

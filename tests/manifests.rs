@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support;
-use crate::support::deployment::{charts, manifests, rendered};
+use crate::support::deployment::{charts, list, manifests, rendered};
 use crate::support::repository::{Repo, each};
 use serde_json::Value;
 
@@ -117,10 +117,6 @@ struct Pods<'a> {
     labels: &'a Value,
     spec: &'a Value,
     claims: &'a Value,
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 fn text(value: &Value) -> &str {

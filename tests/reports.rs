@@ -1,7 +1,6 @@
 //! What a user and a program read: one scenario a report, as text and as JSON, the latter held against its published
 //! schema; and the job of the generated workflow that reads `appgen check`. Budget: 1 minute on 2 cores.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::support::repository::Repo;
 use crate::support::{Place, Run};
 use appgen::cli::Cli;
 use appgen::commands::run_with;
-use appgen::templates::{CARGO_LOCK_DATA, Sets, TemplateSet};
+use appgen::templates::{Sets, TemplateSet};
 use clap::Parser as _;
 use serde_json::Value;
 
@@ -251,12 +250,7 @@ fn run_in(sets: Sets, directory: &Path, line: &str) -> Run {
 #[test]
 fn newer_templates_are_a_note_until_they_are_wanted() {
     let now = TemplateSet::embedded().unwrap();
-    let names = now.templates().chain(["catalog.yaml", CARGO_LOCK_DATA]);
-    let mut sources: BTreeMap<String, Cow<'static, str>> =
-        names.map(|name| (name.to_owned(), now.source(name).unwrap().into_owned().into())).collect();
-    let readme = sources.get_mut("service/README.md.j2").unwrap();
-    *readme = readme.replace("## Run it", "## Running").into();
-    let old = TemplateSet::new(sources).unwrap();
+    let old = support::changed_set(&[("service/README.md.j2", "## Run it", "## Running")]);
     let both = || Sets::new(now.clone(), BTreeMap::from([(old.version(), old.to_archive().unwrap().into())]));
 
     let place = Place::new();

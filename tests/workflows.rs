@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support;
-use crate::support::deployment::environments;
+use crate::support::deployment::{environments, list};
 use crate::support::repository::each;
 use serde_json::{Value, json};
 
@@ -18,10 +18,6 @@ fn workflows(root: &Path) -> BTreeMap<String, Value> {
     let parse = |path: &Path| serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), parse(&path))).collect()
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 /// The commands of a job, one after the other.

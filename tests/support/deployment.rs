@@ -99,3 +99,8 @@ pub fn charts(helm: &Path, root: &Path) -> Vec<(String, String)> {
 pub fn manifests(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
+
+/// The items of a list, none where there is no list.
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}

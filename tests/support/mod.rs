@@ -1,10 +1,12 @@
 //! The harness: a scrubbed `appgen`, a directory to run it in, and tools that may be missing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use appgen::templates::{CARGO_LOCK_DATA, TemplateSet};
 use tempfile::TempDir;
 
 pub mod deployment;
@@ -112,6 +114,20 @@ pub fn files(root: &Path) -> BTreeMap<String, String> {
         }
     }
     found
+}
+
+/// The embedded set with each first `from` in a template replaced by its `to`.
+pub fn changed_set(changes: &[(&str, &str, &str)]) -> TemplateSet {
+    let set = TemplateSet::embedded().unwrap();
+    let names = set.templates().chain(["catalog.yaml", CARGO_LOCK_DATA]);
+    let mut sources: BTreeMap<String, Cow<'static, str>> =
+        names.map(|name| (name.to_owned(), Cow::Owned(set.source(name).unwrap().into_owned()))).collect();
+    for (name, from, to) in changes {
+        let text = sources[*name].replacen(from, to, 1);
+        assert_ne!(text, sources[*name], "{name}");
+        sources.insert((*name).to_owned(), Cow::Owned(text));
+    }
+    TemplateSet::new(sources).unwrap()
 }
 
 pub fn case_text(case: &str) -> String {
