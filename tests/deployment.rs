@@ -1,15 +1,16 @@
 //! The deployment of every case, through the tools that will read it: those of `appgen verify`, and real Liquibase.
 //! Budget: 5 minutes on 2 cores.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 
 use crate::support;
 use crate::support::Place;
 use crate::support::deployment::{Checkers, charts, manifests, rendered};
 use crate::support::postgres::{Postgres, liquibase};
 use crate::support::repository::{Repo, each};
-use appgen::verify::pod_security;
+use appgen::verify::{custom_resources, pod_security};
 use serde_json::Value;
 
 #[test]
@@ -33,6 +34,94 @@ fn overlays_and_charts_render_and_fit_the_schemas() {
         // `appgen verify` tries the oldest version and the newest.
         checkers.check_schemas(&overlays, &["1.33.0"]);
     });
+}
+
+#[path = "../examples/crd_schemas.rs"]
+mod crd_schemas;
+
+/// Of overlays and charts. Tools that know the schemas of Kubernetes alone say nothing of these.
+#[test]
+fn custom_resources_fit_the_definitions_of_their_projects() {
+    let what = "custom resources";
+    let tools = ["kubectl", "helm", "check-jsonschema"].map(|tool| support::tool(tool, what));
+    let [Some(kubectl), Some(helm), Some(check)] = tools else { return };
+    let place = Place::new();
+    let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
+    write("SCHEMA", custom_resources::SCHEMA);
+    let fits = || {
+        let mut command = Command::new(&check);
+        support::succeeds_quietly(command.args(["--schemafile", "SCHEMA", "objects.json"]).current_dir(place.path()))
+    };
+    let mut seen: BTreeMap<String, Value> = BTreeMap::new();
+    let mut all = Vec::new();
+    each(|_, root| {
+        for (_, text) in rendered(&kubectl, root).into_iter().chain(charts(&helm, root)) {
+            for object in manifests(&text).into_iter().filter(is_custom) {
+                seen.insert(format!("{} {}", object["apiVersion"], object["kind"]).replace('"', ""), object.clone());
+                all.push(object);
+            }
+        }
+    });
+    let kinds: Vec<_> = seen.keys().map(String::as_str).collect();
+    assert_eq!(
+        kinds,
+        [
+            "external-secrets.io/v1 ExternalSecret",
+            "gateway.networking.k8s.io/v1 HTTPRoute",
+            "monitoring.coreos.com/v1 PodMonitor",
+            "monitoring.coreos.com/v1 PrometheusRule",
+        ]
+    );
+    write("objects.json", &Value::from(all).to_string());
+    assert!(fits(), "{}", fs::read_to_string(place.path().join("objects.json")).unwrap());
+    // A field that there is not, at each depth; a version that nobody serves; a namespace that is forgotten.
+    for (kind, mut object) in seen {
+        let mut paths = vec![String::new()];
+        deepest(&object["spec"], "/spec".to_owned(), &mut paths);
+        for path in paths {
+            let mut faulty = object.clone();
+            faulty.pointer_mut(&path).unwrap()["planted"] = "x".into();
+            write("objects.json", &serde_json::json!([faulty]).to_string());
+            assert!(!fits(), "{kind}: a field in `{path}`");
+        }
+        let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap().to_owned();
+        object["apiVersion"] = format!("{group}/v0").into();
+        write("objects.json", &serde_json::json!([object]).to_string());
+        assert!(!fits(), "{kind}: a version");
+    }
+}
+
+/// Whether another project than Kubernetes has made the kind.
+fn is_custom(object: &Value) -> bool {
+    let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap();
+    let of_kubernetes =
+        ["networking.k8s.io", "rbac.authorization.k8s.io", "policy", "apps", "batch", "autoscaling", "v1"];
+    !of_kubernetes.contains(&group)
+}
+
+/// The objects on the way to the deepest place, but maps of names that the user chooses.
+fn deepest(value: &Value, path: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in
+                fields.iter().filter(|(key, _)| !["matchLabels", "labels", "annotations"].contains(&key.as_str()))
+            {
+                deepest(value, format!("{path}/{}", key.replace('/', "~1")), found);
+            }
+            found.push(path);
+        }
+        Value::Array(items) => items.iter().take(1).for_each(|item| deepest(item, format!("{path}/0"), found)),
+        _ => {}
+    }
+}
+
+/// The schemas are what the projects publish; `tests/proof` fetches that.
+#[test]
+fn the_schemas_of_custom_resources_are_made_of_the_definitions() {
+    let what = "the schemas of custom resources";
+    let Some(definitions) = support::tool("custom-resource-definitions.yaml", what) else { return };
+    let schema = crd_schemas::schema(&fs::read_to_string(definitions).unwrap()).unwrap();
+    assert!(schema == custom_resources::SCHEMA, "run `cargo run --example crd_schemas` with the definitions");
 }
 
 fn check_names(manifest: &Value, what: &str) {

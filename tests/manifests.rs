@@ -641,6 +641,10 @@ fn each_rule_sees_its_fault() {
     }
 }
 
+const EVERYBODY: &str = "[{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: '::/0'}}]";
+/// Of both address families.
+const DATABASE: &str = "[{ipBlock: {cidr: 10.20.0.0/16}}, {ipBlock: {cidr: '2001:db8:20::/48'}}]";
+
 /// Of the case `on`: the environment, the object, and what a knob has put there.
 const KNOBS: &[(&str, &str, &str, &str)] = &[
     ("dev", "Deployment/orders", "/spec/replicas", "1"),
@@ -669,6 +673,9 @@ const KNOBS: &[(&str, &str, &str, &str)] = &[
         r#"{service.beta.kubernetes.io/load-balancer-type: "on: 'nlb' #1"}"#,
     ),
     ("public", "NetworkPolicy/orders", "/spec/ingress/0/from/2/ipBlock/cidr", "0.0.0.0/0"),
+    ("public", "NetworkPolicy/orders", "/spec/ingress/0/from/3/ipBlock/cidr", "'::/0'"),
+    ("public", "NetworkPolicy/orders", "/spec/egress/1/to", EVERYBODY),
+    ("public", "NetworkPolicy/orders-migrate", "/spec/egress/1/to", EVERYBODY),
     ("public", "env.yaml", "/logging/level", "info"),
     // The autoscaler owns the number of pods: one in the Deployment would reset it at every apply.
     ("prod", "Deployment/orders", "/spec/replicas", "null"),
@@ -699,8 +706,8 @@ const KNOBS: &[(&str, &str, &str, &str)] = &[
         "/metadata/annotations",
         r#"{nginx.ingress.kubernetes.io/proxy-body-size: 2m, example.com/on: "yes"}"#,
     ),
-    ("prod", "NetworkPolicy/orders", "/spec/egress/1/to", "[{ipBlock: {cidr: 10.20.0.0/16}}]"),
-    ("prod", "NetworkPolicy/orders-migrate", "/spec/egress/1/to", "[{ipBlock: {cidr: 10.20.0.0/16}}]"),
+    ("prod", "NetworkPolicy/orders", "/spec/egress/1/to", DATABASE),
+    ("prod", "NetworkPolicy/orders-migrate", "/spec/egress/1/to", DATABASE),
     (
         "prod",
         "NetworkPolicy/orders",

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support;
+use crate::support::Run;
 use crate::support::postgres::{Postgres, within};
 use crate::support::repository::Repo;
 
@@ -16,6 +17,7 @@ struct Migrations {
 
 const SESSIONS: &str = "select count(*) from pg_stat_activity where application_name = 'a-migrate'";
 const LOCKS: &str = "select count(*) from databasechangeloglock where locked";
+const TAGS: &str = "select string_agg(tag, ' ' order by orderexecuted) from databasechangelog where tag is not null";
 const TABLES: &str =
     "select count(*) from pg_tables where schemaname = 'public' and tablename not like 'databasechangelog%'";
 
@@ -112,6 +114,8 @@ fn the_entry_point_updates_rolls_back_tags_adopts_and_clears_a_dead_lock() {
     back_and_forth(&migrations);
     adopts_a_schema(&migrations);
     goes_back_to_a_release(&migrations);
+    keeps_the_releases_that_a_failed_rollback_left(&migrations);
+    has_nothing_to_roll_back(&migrations);
     refuses_what_was_edited(&migrations);
     clears_a_dead_lock(&migrations);
 }
@@ -151,32 +155,59 @@ fn adopts_a_schema(migrations: &Migrations) {
 
 /// A release without changesets has a tag as well, and none is taken from the release before it.
 fn goes_back_to_a_release(migrations: &Migrations) {
-    let tags = "select string_agg(tag, ' ' order by orderexecuted) from databasechangelog where tag is not null";
     migrations.release("forth", "1.0.0");
     migrations.release("forth", "1.0.1");
     migrations.changeset("second", "create table second (id bigint);", "drop table second;");
-    migrations.release("forth", "1.1.0");
-    assert_eq!(migrations.sql("forth", tags), "1.0.0 1.0.1 1.1.0");
-    migrations.run("forth", "rollback 1.0.0");
-    assert_eq!(migrations.sql("forth", "select to_regclass('second') is null"), "t");
-    assert_eq!(migrations.sql("forth", tags), "1.0.0");
-    migrations.release("forth", "1.1.0");
-    assert_eq!(migrations.sql("forth", tags), "1.0.0 1.1.0");
-    migrations.run("forth", "rollback 1");
-    assert_eq!(migrations.sql("forth", "select to_regclass('second') is null"), "t");
-    assert_eq!(migrations.sql("forth", tags), "1.0.0", "its schema is there, and so is its tag");
+    for line in ["rollback 1.0.0", "rollback 1"] {
+        migrations.release("forth", "1.1.0");
+        assert_eq!(migrations.sql("forth", TAGS), "1.0.0 1.0.1 1.1.0");
+        migrations.run("forth", line);
+        assert_eq!(migrations.sql("forth", "select to_regclass('second') is null"), "t");
+        assert_eq!(migrations.sql("forth", TAGS), "1.0.0 1.0.1", "the schema of both is there");
+    }
     // Another changelog than the image's own.
     let mut other = migrations.command("forth", "update");
     migrations
         .repo
         .write("db/changelog/other.yaml", "databaseChangeLog:\n  - include:\n      file: custom/second.sql\n");
     support::succeed(other.env("RELEASE", "1.2.0").env("LIQUIBASE_COMMAND_CHANGELOG_FILE", "other.yaml"));
-    assert_eq!(migrations.sql("forth", tags), "1.0.0 1.2.0");
+    assert_eq!(migrations.sql("forth", TAGS), "1.0.0 1.0.1 1.2.0");
     assert_eq!(migrations.sql("forth", "select to_regclass('second') is null"), "f");
     let unknown = migrations.command("forth", "rollback 9.9.9").output().unwrap();
     assert!(!unknown.status.success());
     let injected = migrations.command("forth", "rollback 1';drop").output().unwrap();
     assert_eq!(injected.status.code(), Some(2));
+}
+
+/// A release is forgotten with a changeset that is gone, and with no other.
+fn keeps_the_releases_that_a_failed_rollback_left(migrations: &Migrations) {
+    let fails = |line: &str| {
+        let run = Run::of(&migrations.command("forth", line).output().unwrap(), &migrations.repo.root());
+        assert!(run.code != 0 && run.err.contains("nowhere"), "{line}: {}", run.err);
+    };
+    migrations.changeset("stuck", "create table stuck (id bigint);", "drop table nowhere;");
+    migrations.release("forth", "1.3.0");
+    for line in ["rollback 1", "rollback 1.2.0"] {
+        fails(line);
+        assert_eq!(migrations.sql("forth", TAGS), "1.0.0 1.0.1 1.2.0 1.3.0", "{line}: nothing is gone");
+    }
+    migrations.changeset("undone", "create table undone (id bigint);", "drop table undone;");
+    migrations.release("forth", "1.4.0");
+    fails("rollback 2");
+    assert_eq!(migrations.sql("forth", "select to_regclass('undone') is null"), "t");
+    assert_eq!(migrations.sql("forth", TAGS), "1.0.0 1.0.1 1.2.0 1.3.0");
+}
+
+/// Liquibase takes nothing back by count and calls that a success, and by tag says that there is no such tag.
+fn has_nothing_to_roll_back(migrations: &Migrations) {
+    migrations.create("bare");
+    for line in ["rollback 1", "rollback 1.0.0"] {
+        let run = Run::of(&migrations.command("bare", line).output().unwrap(), &migrations.repo.root());
+        assert_eq!(run.code, 1, "{line}");
+        for said in ["no changeset has run in this database", "deploy/scripts/migrate ENV [--baseline]"] {
+            assert!(run.err.contains(said), "{line}: {}", run.err);
+        }
+    }
 }
 
 fn refuses_what_was_edited(migrations: &Migrations) {

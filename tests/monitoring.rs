@@ -5,9 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support;
+use crate::support::deployment::list;
 use crate::support::monitoring::{RULES, alerts, samples_in};
 use crate::support::repository::Repo;
 use serde_json::Value;
+
+const COMPOSE: &str = "deploy/compose/compose.yaml";
+const DASHBOARD: &str = "deploy/observability/dashboard.json";
 
 fn read(root: &Path, path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap()
@@ -86,6 +90,132 @@ fn every_alert_leads_to_a_section_of_the_runbook() {
     }
     edit(&repo.root(), "docs/runbook.md", "## OrdersLatency", "## Slow");
     assert_eq!(broken_links(&repo.root()), ["docs/runbook.md#orderslatency"]);
+}
+
+/// Of the version that Compose starts.
+#[test]
+fn the_dashboard_fits_the_types_of_grafana() {
+    let Some(program) = support::tool("dashboard-check", "the dashboard") else { return };
+    let (repo, (_place, small)) = (Repo::of_case("on"), without_parts());
+    let fits = |root: &Path| {
+        let mut command = Command::new(&program);
+        support::succeeds_quietly(command.arg(root.join(DASHBOARD)))
+    };
+    assert!(fits(&repo.root()) && fits(&small));
+    for (from, to) in [
+        (r#""gridPos""#, r#""gridpos""#),
+        (r#""unit": "bytes""#, r#""units": "bytes""#),
+        (r#""mode": "multi""#, r#""mode": "many""#),
+        (r#""expr""#, r#""query""#),
+    ] {
+        let repo = Repo::of_case("on");
+        edit(&repo.root(), DASHBOARD, from, to);
+        assert!(!fits(&repo.root()), "{from} changed to {to}");
+    }
+    let compose: Value = serde_saphyr::from_str(&read(&repo.root(), COMPOSE)).unwrap();
+    let version =
+        compose["services"]["grafana"]["image"].as_str().unwrap().replace("grafana/grafana:", "@grafana/schema@");
+    let proof = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proof")).unwrap();
+    assert!(proof.contains(&version), "the types are of another version than {version}");
+}
+
+/// Where a chain from the service to a panel is broken: Prometheus' target, its rules, Grafana's datasource, the directory of
+/// its dashboards, the variables of theirs.
+fn broken_chain(root: &Path) -> Vec<String> {
+    let parse = |path: &str| -> Value { serde_saphyr::from_str(&read(root, path)).unwrap() };
+    let (compose, prometheus) = (parse(COMPOSE), parse("deploy/observability/prometheus.yaml"));
+    let services = compose["services"].as_object().unwrap();
+    let mut found = Vec::new();
+    let mut hold = |holds: bool, what: &str| {
+        if !holds {
+            found.push(what.to_owned());
+        }
+    };
+    let listens = |address: &str| {
+        let (host, port) = address.split_once(':').unwrap();
+        let published = services.get(host).into_iter().flat_map(|service| list(&service["ports"]));
+        published.into_iter().any(|published| published.as_str().unwrap().ends_with(&format!(":{port}")))
+    };
+    let target = prometheus["scrape_configs"][0]["static_configs"][0]["targets"][0].as_str().unwrap();
+    hold(listens(target), "Prometheus scrapes nobody");
+    let mounted = list(&services["prometheus"]["configs"]).map(|config| config["target"].as_str().unwrap());
+    let mounted: Vec<_> = mounted.collect();
+    hold(
+        list(&prometheus["rule_files"]).all(|file| mounted.contains(&file.as_str().unwrap())),
+        "Prometheus has no rules",
+    );
+    let provisioning = "deploy/observability/grafana/provisioning";
+    let datasources = parse(&format!("{provisioning}/datasources/prometheus.yaml"));
+    let [datasource] = &datasources["datasources"].as_array().unwrap()[..] else { panic!("{datasources}") };
+    hold(listens(datasource["url"].as_str().unwrap().trim_start_matches("http://")), "the datasource is nowhere");
+    let directory =
+        parse(&format!("{provisioning}/dashboards/dashboards.yaml"))["providers"][0]["options"]["path"].clone();
+    let mounts: Vec<_> = list(&services["grafana"]["volumes"]).map(|volume| volume.as_str().unwrap()).collect();
+    hold(mounts.contains(&format!("../observability:{}:ro", directory.as_str().unwrap()).as_str()), "no dashboards");
+    hold(mounts.contains(&"../observability/grafana/provisioning:/etc/grafana/provisioning:ro"), "no provisioning");
+
+    let dashboard: Value = serde_json::from_str(&read(root, DASHBOARD)).unwrap();
+    let variables: Vec<_> =
+        list(&dashboard["templating"]["list"]).map(|variable| variable["name"].as_str().unwrap()).collect();
+    let chosen = list(&dashboard["templating"]["list"]).find(|variable| variable["type"] == "datasource");
+    hold(chosen.is_some_and(|variable| variable["query"] == datasource["type"]), "no datasource can be chosen");
+    let text = dashboard.to_string();
+    for used in text.split('$').skip(1).map(|rest| rest.trim_start_matches('{')) {
+        let end = used.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(used.len());
+        // Those with two lines are Grafana's own.
+        hold(used.starts_with("__") || variables.contains(&&used[..end]), "a variable that is not there");
+    }
+    let panels: Vec<_> = list(&dashboard["panels"]).collect();
+    for (index, panel) in panels.iter().enumerate() {
+        hold(panels[..index].iter().all(|other| other["id"] != panel["id"]), "two panels with one id");
+        hold(panels[..index].iter().all(|other| !overlap(&other["gridPos"], &panel["gridPos"])), "panels overlap");
+    }
+    found
+}
+
+fn overlap(one: &Value, other: &Value) -> bool {
+    let meets = |from: &str, size: &str| {
+        let [a, b] = [one, other].map(|place| (place[from].as_u64().unwrap(), place[size].as_u64().unwrap()));
+        a.0 < b.0 + b.1 && b.0 < a.0 + a.1
+    };
+    meets("x", "w") && meets("y", "h")
+}
+
+#[test]
+fn panels_lead_back_to_the_service() {
+    let (repo, (_place, small)) = (Repo::of_case("on"), without_parts());
+    for root in [&repo.root(), &small] {
+        assert_eq!(broken_chain(root), [""; 0]);
+    }
+    let provisioning = "deploy/observability/grafana/provisioning";
+    for (path, from, to, said) in [
+        ("deploy/observability/prometheus.yaml", "api:9090", "api:8081", "Prometheus scrapes nobody"),
+        (
+            "deploy/observability/prometheus.yaml",
+            "/etc/prometheus/alerts.yaml",
+            "/etc/alerts.yaml",
+            "Prometheus has no rules",
+        ),
+        (
+            &format!("{provisioning}/datasources/prometheus.yaml"),
+            "prometheus:9090",
+            "prom:9090",
+            "the datasource is nowhere",
+        ),
+        (
+            &format!("{provisioning}/dashboards/dashboards.yaml"),
+            "/etc/grafana/dashboards",
+            "/dashboards",
+            "no dashboards",
+        ),
+        (DASHBOARD, "$namespace", "$namespaces", "a variable that is not there"),
+        (DASHBOARD, "\"id\": 2", "\"id\": 1", "two panels with one id"),
+        (DASHBOARD, "\"x\": 12", "\"x\": 11", "panels overlap"),
+    ] {
+        let repo = Repo::of_case("on");
+        edit(&repo.root(), path, from, to);
+        assert!(broken_chain(&repo.root()).iter().any(|found| found == said), "{said}");
+    }
 }
 
 #[test]

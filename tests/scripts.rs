@@ -38,8 +38,11 @@ struct Scripts {
 
 impl Scripts {
     fn new(what: &str) -> Option<Self> {
+        Self::of(Repo::new(), what)
+    }
+
+    fn of(repo: Repo, what: &str) -> Option<Self> {
         support::tool("kubectl", what)?;
-        let repo = Repo::new();
         for (name, text) in [("kubectl", KUBECTL), ("docker", DOCKER)] {
             let file = repo.place.path().join("bin").join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -232,6 +235,29 @@ fn a_deployment_without_its_namespace_or_its_secret_applies_nothing() {
     }
 }
 
+/// A pod that is to speak TLS does not start without its certificate, and the old ones would wait for it.
+#[test]
+fn a_deployment_without_its_certificate_applies_nothing() {
+    let spec = "{ version: 1, service: { name: a }, features: { tls: true, helm: true }, environments: { dev: {}, prod: {} } }";
+    let Some(scripts) = Scripts::of(Repo::from_spec(spec), "the certificate of a deployment") else { return };
+    if support::tool("helm", "the certificate of a deployment by Helm").is_none() {
+        return;
+    }
+    scripts.calls("secrets-init dev");
+    for line in
+        ["deploy dev 1.4.0", "deploy prod 1.4.0", "migrate prod 1.4.0", "deploy dev --helm", "deploy prod --helm"]
+    {
+        let environment = if line.contains("dev") { "a-dev" } else { "a-prod" };
+        let (run, calls) = scripts.run(scripts.command(line).env("ABSENT", "secret a-server-tls"));
+        assert_eq!(run.code, 1, "{line}");
+        let said = format!("kubectl -n {environment} create secret tls a-server-tls --cert=FILE --key=FILE");
+        assert!(run.out.contains(&said), "{line}: {}", run.out);
+        assert!(calls.contains("get secret a-server-tls\n"), "{line}: {calls}");
+        let changes = ["apply", "delete", "create", "patch", "rollout"];
+        assert!(!changes.iter().any(|verb| calls.contains(verb)), "{line}: {calls}");
+    }
+}
+
 /// The Job's name has twelve characters for a release, whatever the tag; a registry's port is no tag.
 #[test]
 fn a_release_fits_the_name_of_its_job() {
@@ -314,6 +340,7 @@ fn a_baseline_and_a_rollback_run_as_jobs_of_their_own() {
     assert!(job.contains("\n  name: a-migrate-manual\n") && job.contains("args: [\"baseline\"]\n"), "{job}");
     assert!(job.contains("image: a-liquibase:1.4.0\n"), "{job}");
     assert!(!job.contains("- update\n") && job.matches("\nkind: ").count() == 1, "{job}");
+    assert!(job.contains("\n  backoffLimit: 0\n"), "a rollback by count is not the same when it runs again: {job}");
     assert!(!calls.contains("rollout"));
     assert!(scripts.repo.read("deploy/out/dev/migrate.log").contains("migrate dev (a-dev) on here\n"));
 

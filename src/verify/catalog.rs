@@ -29,8 +29,8 @@ pub enum Work {
     PodSecurity,
     /// Runs commands one after the other, up to the first that fails. The first word is the name of a tool;
     /// `{files}` stands for all files that the check reads, `{file}` for each of them, `{environment}` for each
-    /// environment of a chart; `{database}` is the address of a throwaway PostgreSQL, and `{contexts}` are all of the
-    /// changelog's.
+    /// environment of a chart; `{database}` is the address of a throwaway PostgreSQL, `{contexts}` are all of the
+    /// changelog's, and `{manifests}` is where the rendered manifests are, from the copy.
     Commands(Place, &'static [&'static [&'static str]]),
 }
 
@@ -46,10 +46,22 @@ pub enum Place {
     Copy,
     /// Among the rendered manifests, which are `{files}` there.
     Manifests,
+    /// The same as JSON, a list of objects for each environment; beside them are the schemas of custom resources.
+    Documents,
 }
 
 /// The oldest Kubernetes that a generated repository promises to run on.
 const OLDEST_KUBERNETES: &str = "1.30.0";
+
+/// A command of Liquibase on the throwaway database, with every context of the changelog.
+macro_rules! liquibase_on_database {
+    ($command:literal $(, $argument:literal)*) => {
+        &[
+            "liquibase", CHANGELOG, SEARCH_PATH, NO_BANNER, WARNINGS, "--url={database}", "--username=app",
+            "--password=unused", $command, "--contexts={contexts}" $(, $argument)*
+        ]
+    };
+}
 
 /// Every check, in the order of the table: appgen's own, code, cluster, database, linters.
 pub const CHECKS: &[Check] = &[
@@ -108,6 +120,17 @@ pub const CHECKS: &[Check] = &[
         ),
     },
     Check {
+        name: "custom-resources",
+        proves: "custom resources fit the schemas of their kinds",
+        reads: Kind::Overlay,
+        needs: &["kubectl", "check-jsonschema"],
+        wants: &[],
+        work: Work::Commands(
+            Place::Documents,
+            &[&["check-jsonschema", "--schemafile", CUSTOM_RESOURCES_SCHEMA, "{files}"]],
+        ),
+    },
+    Check {
         name: "pod-security",
         proves: "pods are \"restricted\" (Pod Security Standards)",
         reads: Kind::Overlay,
@@ -160,20 +183,15 @@ pub const CHECKS: &[Check] = &[
         reads: Kind::Changelog,
         needs: &["liquibase", "postgresql"],
         wants: &[],
+        // The second update has nothing to do, and none of the changesets is left when the third one begins.
         work: Work::Commands(
             Place::Copy,
-            &[&[
-                "liquibase",
-                CHANGELOG,
-                SEARCH_PATH,
-                NO_BANNER,
-                WARNINGS,
-                "--url={database}",
-                "--username=app",
-                "--password=unused",
-                "update-testing-rollback",
-                "--contexts={contexts}",
-            ]],
+            &[
+                liquibase_on_database!("update"),
+                liquibase_on_database!("update"),
+                liquibase_on_database!("rollback-to-date", "--date=2000-01-01"),
+                liquibase_on_database!("update"),
+            ],
         ),
     },
     Check {
@@ -225,6 +243,56 @@ pub const CHECKS: &[Check] = &[
         work: Work::Commands(Place::Tree, &[&["zizmor", "--offline", "--quiet", "{files}"]]),
     },
     Check {
+        name: "gitlab-schema",
+        proves: "GitLab reads the pipeline",
+        reads: Kind::Pipeline,
+        needs: &["check-jsonschema"],
+        wants: &[],
+        work: Work::Commands(
+            Place::Tree,
+            &[&[
+                "check-jsonschema",
+                "--builtin-schema",
+                "vendor.gitlab-ci",
+                // `!reference` is GitLab's own.
+                "--data-transform",
+                "gitlab-ci",
+                "{files}",
+            ]],
+        ),
+    },
+    Check {
+        name: "checkov",
+        proves: "no finding without a reason in .checkov.yaml",
+        reads: Kind::Checkov,
+        needs: &["checkov", "kubectl"],
+        wants: &[],
+        // Not the kustomize tree and not the chart: bases, patches and templates are nothing that is deployed.
+        work: Work::Commands(
+            Place::Copy,
+            &[&[
+                "checkov",
+                "--skip-download",
+                "--compact",
+                "--quiet",
+                "--config-file",
+                ".checkov.yaml",
+                "--framework",
+                "kubernetes",
+                "dockerfile",
+                "github_actions",
+                "--skip-path",
+                "deploy/kustomize",
+                "--skip-path",
+                "deploy/helm",
+                "--directory",
+                ".",
+                "--directory",
+                "{manifests}",
+            ]],
+        ),
+    },
+    Check {
         name: "promtool",
         proves: "every alert fires when it should, and only then",
         reads: Kind::AlertTest,
@@ -241,6 +309,9 @@ pub const CHECKS: &[Check] = &[
         work: Work::Commands(Place::Copy, &[&["gitleaks", "dir", "--no-banner", "--redact", "."]]),
     },
 ];
+
+/// The name of [`super::custom_resources::SCHEMA`] as a file. No environment has a capital letter.
+pub(super) const CUSTOM_RESOURCES_SCHEMA: &str = "SCHEMA.json";
 
 const CHANGELOG: &str = "--changelog-file=db.changelog-root.yaml";
 const SEARCH_PATH: &str = "--search-path=db/changelog";

@@ -23,6 +23,10 @@ pub enum Kind {
     Script,
     Yaml,
     Workflow,
+    /// The pipeline for GitLab.
+    Pipeline,
+    /// The checks of checkov's that are not held.
+    Checkov,
     /// The script that runs the tests of alerts.
     AlertTest,
 }
@@ -41,6 +45,8 @@ impl Kind {
             Self::Script => "no shell script",
             Self::Yaml => "no YAML",
             Self::Workflow => "no workflow in .github/workflows",
+            Self::Pipeline => "no .gitlab-ci.yml",
+            Self::Checkov => "no .checkov.yaml",
             Self::AlertTest => "no alert rules",
         }
     }
@@ -66,6 +72,8 @@ impl Kind {
             // Templates of a chart are text until Helm has rendered them.
             Self::Yaml => is_yaml && !(below("deploy/helm") && path.contains("/templates/")),
             Self::Workflow => is_yaml && directory == ".github/workflows",
+            Self::Pipeline => path == ".gitlab-ci.yml",
+            Self::Checkov => path == ".checkov.yaml",
             Self::AlertTest => path == "deploy/scripts/alerts-verify",
         }
     }
@@ -166,6 +174,8 @@ mod tests {
             (Kind::Dockerfile, "docs/Dockerfiles.md", false),
             (Kind::Workflow, ".github/workflows/ci.yml", true),
             (Kind::Workflow, ".github/dependabot.yml", false),
+            (Kind::Pipeline, ".gitlab-ci.yml", true),
+            (Kind::Pipeline, "docs/.gitlab-ci.yml", false),
             (Kind::Compose, "deploy/compose/compose.yaml", true),
             (Kind::Compose, "deploy/observability/compose.yaml", false),
         ] {

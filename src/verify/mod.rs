@@ -7,6 +7,7 @@
 
 pub mod catalog;
 mod children;
+pub mod custom_resources;
 pub mod doctor;
 mod excerpt;
 mod files;

@@ -6,8 +6,10 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::Command;
 
 use super::Drift;
-use super::catalog::{Check, Place, Work};
+use super::catalog::{CUSTOM_RESOURCES_SCHEMA, Check, Place, Work};
+use super::custom_resources;
 use super::pod_security;
+use super::scratch;
 use super::site::Site;
 
 /// # Errors
@@ -67,17 +69,22 @@ fn unreadable(environment: &str, error: &io::Error) -> String {
 fn expand(words: &[&str], check: &Check, place: Place, site: &Site<'_>) -> Result<Vec<Vec<String>>, String> {
     let files: Vec<String> = match place {
         Place::Manifests => manifests(site)?,
+        Place::Documents => documents(site)?,
         _ => site.survey.files(check.reads).into_iter().map(str::to_owned).collect(),
     };
     let has = |placeholder: &str| words.iter().any(|word| word.contains(placeholder));
     let database = if has("{database}") { site.database()? } else { String::new() };
     let contexts = if has("{contexts}") { contexts(site) } else { String::new() };
+    if has("{manifests}") {
+        manifests(site)?;
+    }
     let line = |file: &str, environment: &str| -> Vec<String> {
         let fill = |word: &str| {
             word.replace("{file}", file)
                 .replace("{environment}", environment)
                 .replace("{database}", &database)
                 .replace("{contexts}", &contexts)
+                .replace("{manifests}", scratch::MANIFESTS_FROM_COPY)
         };
         let each = |word: &&str| if *word == "{files}" { files.clone() } else { vec![fill(word)] };
         words.iter().flat_map(each).collect()
@@ -107,6 +114,22 @@ fn manifests(site: &Site<'_>) -> Result<Vec<String>, String> {
         files.push(file);
     }
     Ok(files)
+}
+
+/// The rendered manifests as JSON, and the schemas of custom resources beside them.
+fn documents(site: &Site<'_>) -> Result<Vec<String>, String> {
+    let write = |name: &str, text: &str| {
+        site.write_document(name, text).map_err(|error| format!("cannot write `{name}`: {error}"))
+    };
+    write(CUSTOM_RESOURCES_SCHEMA, custom_resources::SCHEMA)?;
+    let overlays = site.overlays().iter().map(|overlay| &overlay.environment);
+    let of_environment = |environment: &String| {
+        let objects = site.manifest(environment).map_err(|error| unreadable(environment, &error))?;
+        let name = format!("{environment}.json");
+        write(&name, &serde_json::Value::Array(objects).to_string())?;
+        Ok(name)
+    };
+    overlays.map(of_environment).collect()
 }
 
 /// The environments for which a chart has values.
@@ -139,6 +162,7 @@ fn execute(words: &[String], check: &Check, place: Place, site: &Site<'_>, log: 
         Place::Cargo | Place::Tree => site.survey.root(),
         Place::Copy => site.copy()?,
         Place::Manifests => &site.manifests(),
+        Place::Documents => &site.documents(),
     };
     let Some((name, arguments)) = words.split_first() else { return Ok(()) };
     // What is no tool is a script of the repository's.

@@ -12,6 +12,9 @@ use super::files::Files;
 
 const COPY: &str = "copy";
 const MANIFESTS: &str = "manifests";
+/// A relative path: checkov passes over what stands below a hidden directory, and the repository itself may stand there.
+pub(super) const MANIFESTS_FROM_COPY: &str = "../manifests";
+const DOCUMENTS: &str = "documents";
 
 /// The directory of one run.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl Scratch {
             }
         }
         fs::create_dir(scratch.directory.join(MANIFESTS))?;
+        fs::create_dir(scratch.directory.join(DOCUMENTS))?;
         Ok(Some(scratch))
     }
 
@@ -59,6 +63,15 @@ impl Scratch {
 
     pub(super) fn write_manifest(&self, environment: &str, text: &[u8]) -> io::Result<()> {
         fs::write(self.manifests().join(format!("{environment}.yaml")), text)
+    }
+
+    /// Where the same are as JSON.
+    pub(super) fn documents(&self) -> PathBuf {
+        self.directory.join(DOCUMENTS)
+    }
+
+    pub(super) fn write_document(&self, name: &str, text: &str) -> io::Result<()> {
+        fs::write(self.documents().join(name), text)
     }
 
     /// Copies the tree, with something in the place of every secret that a file should bring.
@@ -85,7 +98,7 @@ impl Scratch {
 
 /// Removes what is of no use after a run.
 pub(super) fn clear(directory: &Path) -> io::Result<()> {
-    for name in [COPY, MANIFESTS] {
+    for name in [COPY, MANIFESTS, DOCUMENTS] {
         match fs::remove_dir_all(directory.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}

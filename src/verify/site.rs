@@ -124,6 +124,14 @@ impl<'a> Site<'a> {
         self.scratch.manifests()
     }
 
+    pub(super) fn documents(&self) -> PathBuf {
+        self.scratch.documents()
+    }
+
+    pub(super) fn write_document(&self, name: &str, text: &str) -> io::Result<()> {
+        self.scratch.write_document(name, text)
+    }
+
     /// A path as the user can type it.
     pub(super) fn relative(&self, path: &Path) -> String {
         path.strip_prefix(self.survey.root).unwrap_or(path).display().to_string()

@@ -57,6 +57,10 @@ const LONG: &[&str] = &["--version"];
 const LIQUIBASE: &str = "npm install --prefix ~/.local/lib/liquibase liquibase@4.28.1 && \
     mkdir -p ~/.local/bin && ln -sf ../lib/liquibase/node_modules/liquibase/dist/liquibase/liquibase ~/.local/bin/";
 
+/// In an environment of its own: it wants older versions of what others want.
+const CHECKOV: &str = "python3 -m venv ~/.local/lib/checkov && ~/.local/lib/checkov/bin/pip install checkov && \
+    mkdir -p ~/.local/bin && ln -sf ../lib/checkov/bin/checkov ~/.local/bin/";
+
 /// Every tool, in the order in which a repository meets them.
 pub const TOOLS: &[Tool] = &[
     Tool {
@@ -118,7 +122,7 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "check-jsonschema",
-        purpose: "holds Compose files against their schema",
+        purpose: "holds Compose files, pipelines and custom resources against their schemas",
         programs: &[program(&["check-jsonschema"], LONG)],
         install: &[(Brew, "check-jsonschema"), (Pip, "check-jsonschema")],
     },
@@ -163,6 +167,12 @@ pub const TOOLS: &[Tool] = &[
         purpose: "finds what is unsafe in workflows",
         programs: &[program(&["zizmor"], LONG)],
         install: &[(Brew, "zizmor"), (Pip, "zizmor")],
+    },
+    Tool {
+        name: "checkov",
+        purpose: "finds what is unsafe in manifests, Dockerfiles and workflows",
+        programs: &[program(&["checkov"], LONG)],
+        install: &[(Brew, "checkov"), (Manager::Command, CHECKOV)],
     },
     Tool {
         name: "promtool",
