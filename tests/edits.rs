@@ -67,7 +67,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// A comment in the file's own language.
-fn remark(path: &str, text: &str) -> String {
+pub fn remark(path: &str, text: &str) -> String {
     match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "rs" => format!("// mine: {text}"),
         "md" => format!("Mine: {text}."),
@@ -130,7 +130,7 @@ fn run_in(directory: &Path, line: &str) -> (u8, String) {
 
 /// Files that belong to programs are aside: edits of managed ones are refused, and a lockfile has no lines of a user's.
 /// The spec is edited by the commands themselves: an entry that one takes away goes with the comments inside of it.
-fn is_edited(path: &str, text: &str) -> bool {
+pub fn is_edited(path: &str, text: &str) -> bool {
     let managed = text.lines().next().is_some_and(|line| line.contains("Managed by appgen"));
     !managed && ![".appgen/schema.json", "appgen.lock", "appgen.yaml", "Cargo.lock"].contains(&path)
 }
@@ -247,7 +247,7 @@ fn words(text: &str) -> BTreeSet<&str> {
 }
 
 /// As the program that reads the file would; not as the merge does.
-fn parses(path: &str, text: &str) -> bool {
+pub fn parses(path: &str, text: &str) -> bool {
     match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "rs" => syn::parse_file(text).is_ok(),
         "toml" => text.parse::<toml_edit::DocumentMut>().is_ok(),
@@ -334,7 +334,7 @@ fn scribble(edits: &[(Random, usize)], path: &str, lines: &mut Vec<String>, at: 
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 30,
+        cases: support::series(30),
         rng_seed: RngSeed::Fixed(56),
         failure_persistence: None,
         ..ProptestConfig::default()

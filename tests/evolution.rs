@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::support::Run;
 use crate::support::repository::Repo;
+use crate::support::{Run, series};
 use proptest::prelude::*;
 
 /// What `new` makes of the spec that a repository has.
-fn fresh(repo: &Repo) -> BTreeMap<String, String> {
+pub fn fresh(repo: &Repo) -> BTreeMap<String, String> {
     Repo::from_spec(&repo.read("appgen.yaml")).files()
 }
 
 #[track_caller]
-fn assert_same(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>, why: &str) {
+pub fn assert_same(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>, why: &str) {
     for path in left.keys().chain(right.keys()) {
         let (left, right) = (left.get(path), right.get(path));
         assert!(left == right, "{why}: {path}\n--- left\n{}\n--- right\n{}", show(left), show(right));
@@ -26,7 +26,7 @@ fn show(text: Option<&String>) -> &str {
 }
 
 /// Commands by which a repository grows and shrinks.
-const COMMANDS: &[&str] = &[
+pub const COMMANDS: &[&str] = &[
     "add-env staging",
     "add-env qa --from dev",
     "add-env perf --replicas 9 --log-level warn",
@@ -50,7 +50,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: series(12), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// For any series of commands: the spec alone decides the tree, a dry run says what is done, `sync` has nothing to
     /// do, `check` passes.

@@ -20,6 +20,7 @@ mod history;
 mod kill;
 mod living;
 mod manifests;
+mod matrix;
 mod migrations;
 mod monitoring;
 mod names;

@@ -541,6 +541,11 @@ fn database(render: &Render) -> Vec<String> {
     found
 }
 
+/// How an overlay that is rendered breaks the policy.
+pub fn violations_of_an_overlay(root: &Path, manifest: &str) -> Vec<String> {
+    violations(&Render::new(root, manifest, true))
+}
+
 #[test]
 fn every_render_holds_the_policy_and_names_what_is_there() {
     let what = "the policy of manifests";

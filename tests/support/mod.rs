@@ -12,8 +12,10 @@ use tempfile::TempDir;
 pub mod deployment;
 pub mod generated;
 pub mod monitoring;
+pub mod pairwise;
 pub mod postgres;
 pub mod repository;
+pub mod specs;
 
 /// `appgen` with no variable of ours but PATH, so that neither the machine nor its user shows in a result.
 pub fn appgen(directory: &Path) -> Command {
@@ -175,9 +177,20 @@ pub fn tool(name: &str, what: &str) -> Option<PathBuf> {
 /// Says in one line what is skipped and why; a failure where everything is required.
 pub fn skip(what: &str, why: &str) {
     assert!(!everything_is_required(), "{what}: {why}");
-    // Past the test runner's capture: a silent skip would read as a pass.
+    // A silent skip would read as a pass.
+    say(&format!("skipped {what}: {why}"));
+}
+
+/// Says something past the test runner's capture.
+pub fn say(text: &str) {
     use std::io::Write as _;
-    let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "skipped {what}: {why}");
+    let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "{text}");
+}
+
+/// The number of cases of a property: the suite's own, unless PROPTEST_CASES wants more.
+pub fn series(least: u32) -> u32 {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    wanted.unwrap_or(least).max(least)
 }
 
 /// Whether a command can be run here and succeeds.
