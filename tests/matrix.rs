@@ -177,8 +177,10 @@ fn check(repo: &Repo, what: &str, kubectl: &Path) -> String {
 fn is_well_formed(path: &str, text: &str) -> bool {
     // Templates of a chart are text until Helm has rendered them.
     let is_template = path.starts_with("deploy/helm/") && path.contains("/templates/");
-    let is_json = path.ends_with(".json");
-    is_template || if is_json { serde_json::from_str::<Value>(text).is_ok() } else { parses(path, text) }
+    if path.ends_with(".json") {
+        return serde_json::from_str::<Value>(text).is_ok();
+    }
+    is_template || parses(path, text)
 }
 
 #[derive(Debug, Default)]

@@ -90,12 +90,12 @@ fn decided(
     let is_legal = |value: &usize| among(legal, *value) == known.len();
     let mut values: Vec<usize> = (0..sizes[dimension]).filter(is_legal).collect();
     values.sort_by_key(|value| std::cmp::Reverse(gain(*value)));
-    let rows = values.into_iter().filter_map(|value| {
+    let mut rows = values.into_iter().filter_map(|value| {
         let mut row = wanted.to_vec();
         row[dimension] = Some(value);
         complete(sizes, &mut row, judge).is_ok().then_some(row)
     });
-    rows.take(1).next().expect("a legal row stays one with the value that it has")
+    rows.next().expect("a legal row stays one with the value that it has")
 }
 
 /// Decides as many more values as it takes to be legal.

@@ -239,12 +239,12 @@ impl Specs {
 fn borrow_knobs(spec: &mut Value, choice: &Choice<'_>, all: &[Choice<'_>], at: usize) {
     for (number, name) in choice.environments().into_iter().enumerate().skip(1) {
         let lenders = all.iter().cycle().skip(at + number).take(all.len());
-        let legal = lenders.map(|lender| {
+        let mut legal = lenders.map(|lender| {
             let mut with = spec.clone();
             with["environments"][name] = lender.section("environment").into();
             with
         });
-        *spec = legal.into_iter().find(|spec| problems(spec).is_empty()).unwrap();
+        *spec = legal.find(|spec| problems(spec).is_empty()).unwrap();
     }
 }
 
@@ -361,10 +361,12 @@ fn field_forms() -> Vec<Value> {
 fn handler_forms() -> Vec<Value> {
     let schema = json_schema();
     let methods = words(&schema, &schema["$defs"]["Method"]).unwrap();
-    let of_path = |path: &&str| methods.iter().map(|method| json!({ "method": method, "path": path })).collect();
-    let routes: Vec<Value> = PATHS.iter().flat_map::<Vec<_>, _>(|path| of_path(path)).collect();
+    let of_path = |path: &&'static str| {
+        methods.iter().map(|method| json!({ "method": method, "path": path })).collect::<Vec<_>>()
+    };
+    let routes: Vec<Value> = PATHS.iter().flat_map(of_path).collect();
     let examples = words(&schema, &schema["$defs"]["Example"]).unwrap().into_iter().map(|example| {
-        let forms = routes.iter().map(|route| {
+        let mut forms = routes.iter().map(|route| {
             let mut form = route.clone();
             form["example"] = example.clone();
             form
@@ -374,7 +376,7 @@ fn handler_forms() -> Vec<Value> {
             form["path"] = json!(format!("/example{}", form["path"].as_str().unwrap()));
             problems(&json!({ "version": 1, "service": { "name": "orders" }, "handlers": { "h": form } })).is_empty()
         };
-        forms.into_iter().find(fits).unwrap_or_else(|| panic!("no route for the example {example}"))
+        forms.find(fits).unwrap_or_else(|| panic!("no route for the example {example}"))
     });
     examples.chain(routes.iter().cloned()).collect()
 }
