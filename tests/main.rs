@@ -24,6 +24,7 @@ mod migrations;
 mod monitoring;
 mod names;
 mod patterns;
+mod release;
 mod reports;
 mod scripts;
 mod snapshots;
