@@ -1,5 +1,5 @@
 //! `cargo bench --bench peers`: the processor time of appgen and of other generators for the same files, and of an update
-//! of ten edited ones. Copier and cargo-generate are taken from PATH; what is not there is said. With `-- DIRECTORY` the
+//! of ten edited ones, in memory. Copier and cargo-generate are taken from PATH; what is not there is said. With `-- DIRECTORY` the
 //! table goes there.
 #![allow(
     clippy::disallowed_methods,
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sets::{CHANGED, branches, child, git, line, reset};
-use support::{list, median, processor_time, run};
+use support::{in_memory, list, median, processor_time, run};
 
 const ROUNDS: usize = 9;
 
@@ -44,7 +44,7 @@ fn main() {
     if support::is_helper() || sets::is_child() {
         return;
     }
-    let place = tempfile::tempdir().unwrap();
+    let place = in_memory();
     let place = place.path();
     let (old, next) = (place.join("old"), place.join("next"));
     for (directory, set) in [(&old, "old"), (&next, "new")] {

@@ -1,6 +1,7 @@
 //! `cargo bench --bench scale`: what appgen costs as repositories grow. Processor time of rendering alone, of `new`, and
 //! of changes in an existing repository; each a median, and as a ratio to what was measured beside it: the same bytes
-//! written and fsynced, rendering once, `git merge` of the same trees. With `-- DIRECTORY` the table and a plot go there.
+//! written and fsynced, rendering once, `git merge` of the same trees. `new` writes to the disk, changes are made in memory.
+//! With `-- DIRECTORY` the table and a plot go there.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -9,9 +10,9 @@
     reason = "a benchmark may"
 )]
 
-mod support;
 #[path = "support/sets.rs"]
 mod sets;
+mod support;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,11 +20,10 @@ use std::path::Path;
 
 use plotters::prelude::*;
 use sets::{CHANGED, branches, child, git, reset};
-use support::{floor, median, pack, peak, processor_time, run};
+use support::{floor, in_memory, median, pack, peak, processor_time, run};
 
 /// Entities and handlers, environments.
-const SIZES: &[(usize, usize)] =
-    &[(1, 3), (10, 3), (100, 3), (1000, 3), (10, 1), (10, 10), (10, 100), (100, 20)];
+const SIZES: &[(usize, usize)] = &[(1, 3), (10, 3), (100, 3), (1000, 3), (10, 1), (10, 10), (10, 100), (100, 20)];
 
 /// Columns of the table.
 const COLUMNS: &[&str] = &[
@@ -75,8 +75,8 @@ fn main() {
 
 fn measure(things: usize, environments: usize) -> Row {
     let rounds = if things >= 1000 { 3 } else { 9 };
-    let place = tempfile::tempdir().unwrap();
-    let place = place.path();
+    let (place, disk) = (in_memory(), tempfile::tempdir().unwrap());
+    let (place, disk) = (place.path(), disk.path());
     let (old, next) = (place.join("old"), place.join("next"));
     for (directory, set) in [(&old, "old"), (&next, "new")] {
         fs::create_dir(directory).unwrap();
@@ -85,20 +85,20 @@ fn measure(things: usize, environments: usize) -> Row {
     }
     let (old, fresh) = (old.join("a"), next.join("a"));
     branches(&old, &fresh);
-    fs::write(place.join("spec.yaml"), spec(things, environments)).unwrap();
-    let packed = place.join("packed.json");
+    fs::write(disk.join("spec.yaml"), spec(things, environments)).unwrap();
+    let packed = disk.join("packed.json");
     let (files, _) = pack(&fresh, &packed);
-    let memory = peak(place, &["new", "--spec", "spec.yaml", "--no-git"]);
-    fs::remove_dir_all(place.join("a")).unwrap();
+    let memory = peak(disk, &["new", "--spec", "spec.yaml", "--no-git"]);
+    fs::remove_dir_all(disk.join("a")).unwrap();
 
     let mut times: [Vec<f64>; 7] = Default::default();
     for _ in 0..rounds {
         let mut time = |at: usize, body: &mut dyn FnMut()| times[at].push(processor_time(body).as_secs_f64());
-        time(0, &mut || run(&mut child("new", place, &["new", "--spec", "spec.yaml", "--no-git", "-n"])));
-        time(1, &mut || run(&mut child("new", place, &["new", "--spec", "spec.yaml", "--no-git"])));
-        fs::remove_dir_all(place.join("a")).unwrap();
-        time(2, &mut || run(&mut floor(&packed, place)));
-        fs::remove_dir_all(place.join("floor")).unwrap();
+        time(0, &mut || run(&mut child("new", disk, &["new", "--spec", "spec.yaml", "--no-git", "-n"])));
+        time(1, &mut || run(&mut child("new", disk, &["new", "--spec", "spec.yaml", "--no-git"])));
+        fs::remove_dir_all(disk.join("a")).unwrap();
+        time(2, &mut || run(&mut floor(&packed, disk)));
+        fs::remove_dir_all(disk.join("floor")).unwrap();
         time(3, &mut || run(&mut child("new", &fresh, &["add-handler", "one-more"])));
         reset(&fresh);
         one_more_entity(&fresh);
@@ -165,7 +165,8 @@ fn table(rows: &[Row]) -> String {
     }
     let render = |things: usize| rows.iter().find(|row| (row.things, row.environments) == (things, 3)).unwrap().render;
     let exponent = (render(1000) / render(100)).log10();
-    writeln!(table, "\nRendering grows with the {exponent:.2}th power from 100 to 1000 entities and handlers.").unwrap();
+    writeln!(table, "\nRendering grows with the {exponent:.2}th power from 100 to 1000 entities and handlers.")
+        .unwrap();
     writeln!(table, "An upgrade changes {} files, each of which has an edit.", CHANGED.len()).unwrap();
     table
 }

@@ -16,6 +16,11 @@ pub fn run(command: &mut Command) {
     assert!(command.status().unwrap().success(), "{command:?}");
 }
 
+/// A directory in memory where there is such a place: programs are compared there, and not what the disk does meanwhile.
+pub fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 /// User and system time of the children that ran meanwhile.
 pub fn processor_time(body: impl FnOnce()) -> Duration {
     let children = || {
