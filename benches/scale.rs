@@ -74,7 +74,7 @@ fn main() {
 }
 
 fn measure(things: usize, environments: usize) -> Row {
-    let rounds = if things >= 1000 { 3 } else { 9 };
+    let rounds = if things >= 1000 { 1 } else { 9 };
     let (place, disk) = (in_memory(), tempfile::tempdir().unwrap());
     let (place, disk) = (place.path(), disk.path());
     let (old, next) = (place.join("old"), place.join("next"));
