@@ -18,7 +18,10 @@ use flate2::read::DeflateEncoder;
 fn main() {
     println!("cargo:rerun-if-changed=templates");
     println!("cargo:rerun-if-changed=frozen");
-    println!("cargo:rerun-if-changed=.git/HEAD");
+    // A file that is not there, as in a worktree or in the packed crate, would be a change at every build.
+    if Path::new(".git/HEAD").exists() {
+        println!("cargo:rerun-if-changed=.git/HEAD");
+    }
     let version = env!("CARGO_PKG_VERSION");
     let version = match commit() {
         Some(commit) => format!("{version} ({commit})"),

@@ -57,31 +57,6 @@ fn hostile_input_is_refused_without_a_panic() {
 }
 
 #[test]
-fn text_is_text_in_every_language() {
-    for text in [
-        "{{{ 7*7 }}}",
-        "on",
-        "1:30",
-        "a: b",
-        "it's \"quoted\" `here`",
-        "$(reboot) ${HOME} %PATH%",
-        "*/ // <!-- -->",
-        "#!",
-    ] {
-        let place = Place::new();
-        let description = serde_json::to_string(text).unwrap();
-        let spec = format!("version: 1\nservice: {{ name: a, owner: '@on/off', description: {description} }}\n");
-        place.new_from(spec.as_bytes()).succeeds();
-        let files = support::files(&place.path().join("a"));
-        let manifest = &files["Cargo.toml"];
-        let line = manifest.lines().find_map(|line| line.strip_prefix("description = ")).unwrap();
-        assert_eq!(serde_json::from_str::<String>(line).unwrap(), text);
-        let parsed = appgen::spec::SpecDocument::parse("appgen.yaml", &files["appgen.yaml"]).unwrap();
-        assert_eq!(parsed.service.description.unwrap(), text);
-    }
-}
-
-#[test]
 fn a_written_spec_makes_the_same_repository_again() {
     for case in support::cases() {
         let first = Repo::of_case(&case).files();

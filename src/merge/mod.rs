@@ -174,6 +174,8 @@ fn keeps<T: AsRef<str>>(
 
 /// Whether a text has the markers of a conflict.
 pub fn has_markers(text: &str) -> bool {
+    // A byte order mark stands before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let marked = |marker: &str| text.lines().any(|line| line.starts_with(marker));
     marked("<<<<<<< ") && marked(">>>>>>> ")
 }

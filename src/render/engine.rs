@@ -81,15 +81,23 @@ fn json_string(text: String) -> String {
     serde_json::Value::String(text).to_string()
 }
 
-/// A string literal of SQL (PostgreSQL documentation, 4.1.2.1). Liquibase replaces `${…}` in formatted SQL, inside
-/// literals too, so a `$` before a brace is written as an escape.
+/// A string literal of SQL (PostgreSQL documentation, 4.1.2). Liquibase replaces `${…}` in formatted SQL, reads its
+/// lines, and takes a quote behind a backslash for a part of the text: what could mean something to it is written as an
+/// escape.
 pub(super) fn sql_string(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if text.contains("${") {
-        format!("E'{}'", quoted.replace('\\', r"\\").replace("${", r"\044{"))
-    } else {
-        format!("'{quoted}'")
+    let misread = text.contains("${") || text.contains(r"\'") || text.ends_with('\\');
+    if !misread && !text.contains(char::is_control) {
+        return format!("'{quoted}'");
     }
+    let escape = |c: char| match c {
+        '\\' => r"\134".to_owned(),
+        '\n' => r"\n".to_owned(),
+        c if c.is_control() => format!(r"\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    let escaped: String = quoted.chars().map(escape).collect();
+    format!("E'{}'", escaped.replace("${", r"\044{"))
 }
 
 /// Text inside a quoted label of a diagram (Mermaid documentation, "Entity codes to escape characters").
@@ -102,11 +110,15 @@ fn mermaid(text: &str) -> String {
         .collect()
 }
 
-/// Text that Markdown shows as it is (CommonMark 0.31, 2.4 "Backslash escapes").
+/// A paragraph that Markdown shows as it is (CommonMark 0.31, 2.4 "Backslash escapes"). At its beginning a hyphen or
+/// a number would be a list.
 fn markdown(text: &str) -> String {
+    let text = text.trim();
+    let first = text.find(|c: char| !c.is_ascii_digit());
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if r"\`*_{}[]<>#+|$~&!".contains(c) {
+    for (at, c) in text.char_indices() {
+        let begins = first == Some(at) && "-=.)".contains(c);
+        if begins || r"\`*_{}[]<>#+|$~&!".contains(c) {
             escaped.push('\\');
         }
         escaped.push(c);

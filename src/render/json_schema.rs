@@ -85,6 +85,12 @@ pub(super) fn literal(value: &Value) -> String {
             let pairs = map.iter().map(|(key, value)| format!("{}: {}", json!(key), literal(value)));
             format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
         }
-        value => value.to_string(),
+        value => shown(&value.to_string()),
     }
+}
+
+/// JSON as a part of Rust source. Characters that nobody sees are escaped: the compiler refuses those that turn the
+/// direction of a line (the lint `text_direction_codepoint_in_literal`).
+pub(super) fn shown(json: &str) -> String {
+    json.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_debug().to_string() }).collect()
 }

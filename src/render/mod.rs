@@ -43,11 +43,11 @@ impl From<RelPath> for String {
 
 impl RelPath {
     /// # Errors
-    /// The path is absolute, empty, has a segment that is empty, `.` or `..`, or leads into git's own directory: whoever
-    /// can write there decides what the next git command runs.
+    /// The path is absolute, empty, has a segment that is empty, `.` or `..`, or a control character, which would act on
+    /// a terminal; or it leads into git's own directory: whoever can write there decides what the next git command runs.
     pub fn parse(text: &str) -> Result<Self, RenderError> {
         let strange = |segment: &str| matches!(segment, "" | "." | "..") || segment.eq_ignore_ascii_case(".git");
-        if text.contains('\\') || text.split('/').any(strange) {
+        if text.contains(|c: char| c == '\\' || c.is_control()) || text.split('/').any(strange) {
             return Err(RenderError::Path(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
@@ -83,7 +83,7 @@ pub type Files = BTreeMap<RelPath, Rendered>;
 /// A fault in the templates, not in the spec: every spec that passed validation renders.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    #[error("`{0}` is not a path inside the repository")]
+    #[error("`{}` is not a path inside the repository", .0.escape_debug())]
     Path(String),
     #[error("two templates make `{0}`")]
     Twice(RelPath),

@@ -212,9 +212,26 @@ pub type Tables = BTreeMap<SqlName, Table>;
 pub fn replay(changesets: &Changesets, problems: &mut Vec<Problem>) -> Tables {
     let mut tables = Tables::new();
     for (id, operation) in changesets {
+        check_fields(id, operation, problems);
         replay_one(&mut tables, id, operation, problems);
     }
     tables
+}
+
+/// What a changeset brings is rendered like the fields of an entity, though the entity may be gone. What it takes away
+/// is what an earlier one brought.
+fn check_fields(id: &ChangesetId, operation: &Operation, problems: &mut Vec<Problem>) {
+    let mut check = |key: &str, name: &SqlName, field: &Field| {
+        field.check(name, &["changesets", id.as_str(), key, name.as_str()].map(str::to_owned), problems);
+    };
+    match operation {
+        Operation::CreateTable(create) => {
+            create.fields.iter().for_each(|(name, field)| check("create_table", name, field))
+        }
+        Operation::AddColumns(add) => add.fields.iter().for_each(|(name, field)| check("add_columns", name, field)),
+        Operation::AlterColumn(alter) => check("alter_column", &alter.column, &alter.to),
+        _ => {}
+    }
 }
 
 /// Applies one changeset to the tables that the earlier ones left.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::name::{EntityName, SqlName};
 use super::pattern::{LONGEST, Pattern};
 use super::problem::Problem;
+use super::service::check_line;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -351,6 +352,9 @@ impl Field {
             ("values", !self.values.is_empty(), self.kind == FieldType::Enum),
             ("to", self.to.is_some(), self.kind == FieldType::Ref),
         ];
+        if let Some(Err(reason)) = self.description.as_deref().map(check_line) {
+            refuse(None, format!("the description {reason}"));
+        }
         if let Some(value) = self.backfill.as_ref().filter(|value| !self.accepts(value)) {
             refuse(Some("backfill"), format!("{value} is no value of this field"));
         }

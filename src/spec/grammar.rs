@@ -104,7 +104,8 @@ pub fn show_field(field: &Field) -> String {
     let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(",")) };
     let required = if field.required { "!" } else { "" };
     let unique = if field.unique { "^" } else { "" };
-    format!("{word}{arguments}{required}{unique}")
+    let index = if field.index { "+" } else { "" };
+    format!("{word}{arguments}{required}{unique}{index}")
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
             "text",
             "text(3)!^",
             "smallint!",
-            "integer",
+            "integer!+",
             "bigint^",
             "boolean",
             "date!",

@@ -20,13 +20,13 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use changeset::Changesets;
+use changeset::{ChangesetId, Changesets};
 use entity::{Entity, EntityDocument};
 use environment::{Environment, EnvironmentDocument};
 use handler::{Example, Handler, Method, RoutePath};
 use name::{EntityName, EnvironmentName, HandlerName, ServiceName, closest, pascal, plural};
 use problem::{Problem, SpecError};
-use service::{Features, Service, ServiceDocument, check_line};
+use service::{Features, Service, ServiceDocument};
 
 /// The spec's place in a repository.
 pub const SPEC_FILE: &str = "appgen.yaml";
@@ -196,6 +196,9 @@ impl Spec {
         for (name, environment) in &self.environments {
             environment.check(name, problems);
         }
+        if let Some(last) = self.changesets.keys().next_back().filter(|id| ChangesetId::parse(id.as_str()).is_err()) {
+            problems.push(Problem::at(["changesets"], format!("`{last}` is needed, and there is no such number")));
+        }
         self.check_entities(problems);
         self.check_forms(problems);
         self.check_functions(problems);
@@ -218,11 +221,6 @@ impl Spec {
                         Some(known) => problem.help(format!("did you mean `{known}`?")),
                         None => problem,
                     });
-                }
-                if let Some(description) = &field.description
-                    && let Err(reason) = check_line(description)
-                {
-                    problems.push(Problem::at(path, format!("the description {reason}")));
                 }
             }
         }

@@ -55,8 +55,7 @@ impl Pattern {
     /// Two texts of `shortest` to `longest` characters that fit, different where the pattern has two of one length.
     pub fn samples(&self, shortest: usize, longest: usize) -> Option<[String; 2]> {
         let tree = self.tree();
-        let lengths = tree.lengths();
-        let fits = |length: &usize| lengths[*length] && (shortest..=longest).contains(length);
+        let fits = |length: &usize| tree.lengths.has(*length) && (shortest..=longest).contains(length);
         // The empty text only where there is no other.
         let length = (1..=LONGEST).find(fits).or_else(|| Some(0).filter(fits))?;
         Some([End::First, End::Last].map(|end| {
@@ -81,17 +80,24 @@ impl From<Pattern> for String {
     }
 }
 
+/// An expression, with the lengths of its texts: they are asked for again and again.
 #[derive(Debug)]
-enum Node {
+struct Node {
+    kind: Kind,
+    lengths: Lengths,
+}
+
+#[derive(Debug)]
+enum Kind {
     /// One character in, or for `negated` outside, the ranges.
     Class {
         ranges: Vec<(char, char)>,
         negated: bool,
     },
-    Sequence(Vec<Self>),
-    Choice(Vec<Self>),
+    Sequence(Vec<Node>),
+    Choice(Vec<Node>),
     Repeat {
-        node: Box<Self>,
+        node: Box<Node>,
         least: usize,
         most: Option<usize>,
     },
@@ -104,34 +110,69 @@ enum End {
     Last,
 }
 
-/// Whether there is a text of each length up to [`LONGEST`].
-type Lengths = Vec<bool>;
+/// Whether there is a text of each length up to [`LONGEST`]: a bit for each, as there are thousands of sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lengths([u128; 2]);
 
-fn only(length: usize) -> Lengths {
-    (0..=LONGEST).map(|other| other == length).collect()
-}
+const _: () = assert!(LONGEST == 2 * 128 - 1);
 
-/// The lengths of one text behind another.
-fn sum(a: &Lengths, b: &Lengths) -> Lengths {
-    let mut sums = vec![false; LONGEST + 1];
-    for x in (0..=LONGEST).filter(|x| a[*x]) {
-        for y in (0..=LONGEST - x).filter(|y| b[*y]) {
-            sums[x + y] = true;
+impl Lengths {
+    const NONE: Self = Self([0, 0]);
+    /// The empty text alone.
+    const ZERO: Self = Self([1, 0]);
+    const ONE: Self = Self([2, 0]);
+
+    fn has(&self, length: usize) -> bool {
+        self.0[length / 128] >> (length % 128) & 1 == 1
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
+    }
+
+    /// The lengths of one text behind another.
+    fn plus(self, other: Self) -> Self {
+        (0..=LONGEST).filter(|length| self.has(*length)).fold(Self::NONE, |all, length| all.or(other.longer_by(length)))
+    }
+
+    fn longer_by(self, length: usize) -> Self {
+        let [low, high] = self.0;
+        match length {
+            0 => self,
+            1..128 => Self([low << length, high << length | low >> (128 - length)]),
+            _ => Self([0, low << (length - 128)]),
         }
     }
-    sums
 }
 
-fn union(a: Lengths, b: &Lengths) -> Lengths {
-    a.into_iter().zip(b).map(|(a, b)| a || *b).collect()
+impl From<Kind> for Node {
+    fn from(kind: Kind) -> Self {
+        let lengths = match &kind {
+            Kind::Class { .. } => Lengths::ONE,
+            Kind::Sequence(nodes) => nodes.iter().fold(Lengths::ZERO, |all, node| all.plus(node.lengths)),
+            Kind::Choice(nodes) => nodes.iter().fold(Lengths::NONE, |all, node| all.or(node.lengths)),
+            Kind::Repeat { node, least, most } => {
+                let mut all = (0..*least).fold(Lengths::ZERO, |all, _| all.plus(node.lengths));
+                for _ in *least..most.unwrap_or(least + LONGEST) {
+                    let more = all.or(all.plus(node.lengths));
+                    if more == all {
+                        break;
+                    }
+                    all = more;
+                }
+                all
+            }
+        };
+        Self { kind, lengths }
+    }
 }
 
 impl Node {
     fn parts(&self) -> usize {
-        match self {
-            Self::Class { ranges, .. } => ranges.len(),
-            Self::Sequence(nodes) | Self::Choice(nodes) => nodes.iter().map(Self::parts).sum(),
-            Self::Repeat { node, least, most } => node.parts() * most.unwrap_or(least + 1).max(1),
+        match &self.kind {
+            Kind::Class { ranges, .. } => ranges.len(),
+            Kind::Sequence(nodes) | Kind::Choice(nodes) => nodes.iter().map(Self::parts).sum(),
+            Kind::Repeat { node, least, most } => node.parts() * most.unwrap_or(least + 1).max(1),
         }
     }
 
@@ -141,85 +182,68 @@ impl Node {
 
     /// Where a match may end that begins at one of these places.
     fn ends(&self, letters: &[char], starts: BTreeSet<usize>) -> BTreeSet<usize> {
-        match self {
-            Self::Class { ranges, negated } => {
+        match &self.kind {
+            Kind::Class { ranges, negated } => {
                 let fits = |at: &usize| letters.get(*at).is_some_and(|letter| Self::holds(ranges, *negated, *letter));
                 starts.into_iter().filter(fits).map(|at| at + 1).collect()
             }
-            Self::Sequence(nodes) => nodes.iter().fold(starts, |starts, node| node.ends(letters, starts)),
-            Self::Choice(nodes) => nodes.iter().flat_map(|node| node.ends(letters, starts.clone())).collect(),
-            Self::Repeat { node, least, most } => {
-                let mut now = starts;
-                let mut all = if *least == 0 { now.clone() } else { BTreeSet::new() };
-                for times in 1..=most.unwrap_or(least + letters.len()) {
-                    now = node.ends(letters, now);
-                    if times >= *least {
-                        all.extend(&now);
+            Kind::Sequence(nodes) => nodes.iter().fold(starts, |starts, node| node.ends(letters, starts)),
+            Kind::Choice(nodes) => nodes.iter().flat_map(|node| node.ends(letters, starts.clone())).collect(),
+            Kind::Repeat { node, least, most } => {
+                let mut all = (0..*least).fold(starts, |starts, _| node.ends(letters, starts));
+                // From the places only where no match ended before: repetitions inside each other would take for ever.
+                let mut new = all.clone();
+                for _ in *least..most.unwrap_or(usize::MAX) {
+                    new = node.ends(letters, new).difference(&all).copied().collect();
+                    if new.is_empty() {
+                        break;
                     }
+                    all.extend(&new);
                 }
                 all
             }
         }
     }
 
-    fn lengths(&self) -> Lengths {
-        match self {
-            Self::Class { .. } => only(1),
-            Self::Sequence(nodes) => nodes.iter().fold(only(0), |all, node| sum(&all, &node.lengths())),
-            Self::Choice(nodes) => nodes.iter().fold(vec![false; LONGEST + 1], |all, node| union(all, &node.lengths())),
-            Self::Repeat { least, .. } => {
-                let times = self.times();
-                times[*least..].iter().fold(vec![false; LONGEST + 1], union)
-            }
-        }
-    }
-
-    /// The lengths of no, one, two, … repetitions.
-    fn times(&self) -> Vec<Lengths> {
-        let Self::Repeat { node, most, .. } = self else { return Vec::new() };
-        let one = node.lengths();
-        let mut times = vec![only(0)];
-        for _ in 0..most.unwrap_or(LONGEST) {
-            times.push(sum(times.last().expect("never empty"), &one));
-        }
-        times
-    }
-
-    /// Writes a text of exactly this length, which is one of [`Node::lengths`].
+    /// Writes a text of exactly this length, which is one of `lengths`.
     fn write(&self, length: usize, end: End, out: &mut String) {
-        match self {
-            Self::Class { ranges, negated } => out.push(Self::letter(ranges, *negated, end)),
-            Self::Choice(nodes) => {
-                let mut fitting = nodes.iter().filter(|node| node.lengths()[length]);
+        match &self.kind {
+            Kind::Class { ranges, negated } => out.push(Self::letter(ranges, *negated, end)),
+            Kind::Choice(nodes) => {
+                let mut fitting = nodes.iter().filter(|node| node.lengths.has(length));
                 let node = if end == End::First { fitting.next() } else { fitting.next_back() };
                 node.expect("one has the length").write(length, end, out);
             }
-            Self::Sequence(nodes) => {
+            Kind::Sequence(nodes) => {
                 // What the nodes behind each can be.
-                let mut behind = vec![only(0)];
+                let mut behind = vec![Lengths::ZERO];
                 for node in nodes[1..].iter().rev() {
-                    behind.push(sum(&node.lengths(), behind.last().expect("never empty")));
+                    behind.push(behind[behind.len() - 1].plus(node.lengths));
                 }
                 let mut left = length;
                 for (node, behind) in nodes.iter().zip(behind.iter().rev()) {
-                    left = node.write_one_of(left, behind, end, out);
+                    left = node.write_one_of(left, *behind, end, out);
                 }
             }
-            Self::Repeat { node, least, .. } => {
-                let times = self.times();
-                let count = (*least..times.len()).find(|count| times[*count][length]).expect("one has the length");
+            Kind::Repeat { node, least, .. } => {
+                // The lengths of no, one, two, … repetitions, up to the first number of them that has this one.
+                let mut times = vec![Lengths::ZERO];
+                while times.len() <= *least || !times[times.len() - 1].has(length) {
+                    times.push(times[times.len() - 1].plus(node.lengths));
+                }
+                times.pop();
                 let mut left = length;
-                for behind in times[..count].iter().rev() {
-                    left = node.write_one_of(left, behind, end, out);
+                for behind in times.iter().rev() {
+                    left = node.write_one_of(left, *behind, end, out);
                 }
             }
         }
     }
 
     /// Writes a text which leaves room for one of the lengths behind it, and returns that.
-    fn write_one_of(&self, left: usize, behind: &Lengths, end: End, out: &mut String) -> usize {
-        let lengths = self.lengths();
-        let own = (0..=left).find(|own| lengths[*own] && behind[left - own]).expect("the length was found possible");
+    fn write_one_of(&self, left: usize, behind: Lengths, end: End, out: &mut String) -> usize {
+        let fits = |own: &usize| self.lengths.has(*own) && behind.has(left - own);
+        let own = (0..=left).find(fits).expect("the length was found possible");
         self.write(own, end, out);
         left - own
     }
@@ -290,7 +314,7 @@ impl<'a> Parser<'a> {
         while self.eat("|") {
             nodes.push(self.sequence()?);
         }
-        Ok(if nodes.len() == 1 { nodes.remove(0) } else { Node::Choice(nodes) })
+        Ok(if nodes.len() == 1 { nodes.remove(0) } else { Kind::Choice(nodes).into() })
     }
 
     fn sequence(&mut self) -> Result<Node, String> {
@@ -299,11 +323,15 @@ impl<'a> Parser<'a> {
             let node = self.atom()?;
             nodes.push(self.repeated(node)?);
         }
-        if nodes.is_empty() { self.refuse("nothing where an expression belongs") } else { Ok(Node::Sequence(nodes)) }
+        if nodes.is_empty() {
+            self.refuse("nothing where an expression belongs")
+        } else {
+            Ok(Kind::Sequence(nodes).into())
+        }
     }
 
     fn atom(&mut self) -> Result<Node, String> {
-        let one = |letter| Ok(Node::Class { ranges: vec![(letter, letter)], negated: false });
+        let one = |letter| Ok(Kind::Class { ranges: vec![(letter, letter)], negated: false }.into());
         match self.peek() {
             Some('(') => {
                 self.take();
@@ -371,7 +399,7 @@ impl<'a> Parser<'a> {
             }
             ranges.push((from, to));
         }
-        if ranges.is_empty() { self.refuse("an empty class") } else { Ok(Node::Class { ranges, negated }) }
+        if ranges.is_empty() { self.refuse("an empty class") } else { Ok(Kind::Class { ranges, negated }.into()) }
     }
 
     fn in_class(&mut self) -> Result<char, String> {
@@ -419,7 +447,7 @@ impl<'a> Parser<'a> {
         if self.peek().is_some_and(|letter| "*+?{".contains(letter)) {
             return self.refuse("a repetition of a repetition: put the first into a group");
         }
-        Ok(Node::Repeat { node: Box::new(node), least, most })
+        Ok(Kind::Repeat { node: Box::new(node), least, most }.into())
     }
 }
 
@@ -442,6 +470,17 @@ mod tests {
         assert_eq!(samples("[A-Z]{2}"), ["AA", "ZZ"]);
         assert_eq!(samples("a*"), ["a", "a"]);
         assert_eq!(Pattern::parse("[A-Z]{2}").unwrap().samples(3, 9), None);
+    }
+
+    /// In seconds; what is given up would be years.
+    #[test]
+    fn repetitions_inside_each_other_take_no_time() {
+        let deep = Pattern::parse("((((((((((a?)*)*)*)*)+)*)*)*)*)*[a-z]").unwrap();
+        assert_eq!(deep.samples(250, LONGEST).unwrap()[1], format!("{}z", "a".repeat(249)));
+        assert!(deep.matches(&"a".repeat(5000)));
+        assert!(!deep.matches(&("a".repeat(5000) + "!")));
+        let bounded = Pattern::parse("(([ab]{2,5}){2,5}){2,5}").unwrap();
+        assert!(bounded.matches(&"ab".repeat(62)) && !bounded.matches(&"ab".repeat(63)) && !bounded.matches("abababa"));
     }
 
     #[test]

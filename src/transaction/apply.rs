@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::change::Guard;
 use super::journal::{Journal, MANIFEST, State};
 use super::owner::make_directory;
-use super::{Arrival, At as _, CommitError, DIRECTORY, LAST, STAGED, sync};
+use super::{Arrival, At as _, CommitError, DIRECTORY, LAST, STAGED, recorded, sync};
 use crate::git::{self, Unmerged};
 use crate::plan::SIDECAR;
 use crate::render::RelPath;
@@ -126,7 +126,9 @@ impl Guard<'_> {
 
     fn unmerged(&self, journal: &Journal) -> Vec<Unmerged> {
         let staged = self.staged();
-        let side = |name: &str, index: usize| fs::read_to_string(staged.join(format!("{name}-{index}"))).ok();
+        let side = |name: &str, index: usize| {
+            recorded(&staged.join(format!("{name}-{index}"))).ok().and_then(|bytes| String::from_utf8(bytes).ok())
+        };
         let conflicts = journal.entries.iter().enumerate().filter(|(_, entry)| entry.conflict);
         conflicts
             .filter_map(|(index, entry)| {

@@ -1,12 +1,11 @@
 //! What is recorded of a change: enough to complete it, and to take it back.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommitError, DIRECTORY, LAST};
+use super::{CommitError, DIRECTORY, LAST, recorded};
 use crate::lock::sha256;
 use crate::plan::Change;
 use crate::render::RelPath;
@@ -93,7 +92,7 @@ impl Journal {
     pub(super) fn read(path: &Path) -> Result<Option<Self>, CommitError> {
         let strange =
             |error: String| CommitError::Journal { path: path.to_owned(), error: error.trim_end().to_owned() };
-        let bytes = match fs::read(path) {
+        let bytes = match recorded(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(strange(error.to_string())),
@@ -119,7 +118,7 @@ pub fn journal(tree: &Worktree) -> Result<Option<(Journal, Before)>, CommitError
     let Some(journal) = Journal::read(&path)? else { return Ok(None) };
     let mut before = Vec::new();
     for (index, entry) in journal.entries.iter().enumerate() {
-        let bytes = entry.before.as_ref().map(|_| fs::read(last.join(format!("old-{index}"))));
+        let bytes = entry.before.as_ref().map(|_| recorded(&last.join(format!("old-{index}"))));
         let bytes =
             bytes.transpose().map_err(|error| CommitError::Journal { path: path.clone(), error: error.to_string() });
         before.push(bytes?);

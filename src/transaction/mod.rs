@@ -8,7 +8,7 @@ mod create;
 mod journal;
 mod owner;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -76,6 +76,14 @@ impl<T> At<T> for io::Result<T> {
     fn at(self, path: &Path) -> Result<T, CommitError> {
         self.map_err(|error| CommitError::Io { path: path.to_owned(), error })
     }
+}
+
+/// Reads what was recorded. A link would lead to a file that is nobody's to copy into the repository.
+fn recorded(path: &Path) -> io::Result<Vec<u8>> {
+    if path.is_symlink() {
+        return Err(io::Error::other(format!("`{}` is a symbolic link", path.display())));
+    }
+    fs::read(path)
 }
 
 /// Waits until files or directories are on the disk.

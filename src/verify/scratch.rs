@@ -28,8 +28,14 @@ impl Scratch {
     /// An empty directory below `target`, or none where another run has it.
     pub(super) fn open(target: &Path) -> io::Result<Option<Self>> {
         let directory = target.join("verify");
+        let lock = directory.join("lock");
+        // `target` itself may be elsewhere, where its user put it.
+        if let Some(link) = [&directory, &lock].into_iter().find(|path| path.is_symlink()) {
+            let message = format!("`{}` is a symbolic link, and appgen would follow it: remove it", link.display());
+            return Err(io::Error::other(message));
+        }
         fs::create_dir_all(&directory)?;
-        let lock = File::create(directory.join("lock"))?;
+        let lock = File::create(lock)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

@@ -1,0 +1,5 @@
+#![no_main]
+
+use appgen_fuzz::properties;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::lock(input));
