@@ -65,6 +65,8 @@ pub fn has(row: &[usize], point: Point) -> bool {
     row[point.0] == point.1
 }
 
+type Pairs = HashSet<(Point, Point)>;
+
 /// Every two values of two dimensions.
 pub fn pairs(sizes: &[usize]) -> impl Iterator<Item = (Point, Point)> {
     let points = move |dimension: usize| (0..sizes[dimension]).map(move |value| (dimension, value));
@@ -78,11 +80,11 @@ fn decided(
     sizes: &[usize],
     wanted: &[Option<usize>],
     dimension: usize,
-    (left, legal): (&HashSet<(Point, Point)>, &HashSet<(Point, Point)>),
+    (left, legal): (&Pairs, &Pairs),
     judge: &dyn Fn(&[usize]) -> Vec<String>,
 ) -> Vec<Option<usize>> {
     let known: Vec<Point> = wanted.iter().enumerate().filter_map(|(at, value)| Some((at, (*value)?))).collect();
-    let among = |pairs: &HashSet<(Point, Point)>, value: usize| {
+    let among = |pairs: &Pairs, value: usize| {
         let point = (dimension, value);
         known.iter().filter(|other| pairs.contains(&(point.min(**other), point.max(**other)))).count()
     };
