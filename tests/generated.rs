@@ -141,12 +141,12 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     postgres.sql("postgres", "create database my_service");
     // Nobody listens there.
     let service = Service::start(&root, "my-service", &postgres, "http://127.0.0.1:1");
-    within(Duration::from_secs(5), "alive before its schema", || {
+    within(Duration::from_secs(20), "alive before its schema", || {
         http(service.admin, "GET", "/livez", "", "").is_ok_and(|(status, ..)| status == 200)
     });
     assert_eq!(service.ready(), 503);
     liquibase(&program, &root, &postgres, "my_service", &["update", "--contexts=dev,testdata"]);
-    within(Duration::from_secs(1), "ready with its schema", || service.ready() == 200);
+    within(Duration::from_secs(10), "ready with its schema", || service.ready() == 200);
 
     let call = |method: &str, path: &str, headers: &str, body: &str| {
         http(service.traffic, method, path, headers, body).unwrap()
@@ -175,16 +175,16 @@ fn the_default_service_on_a_database_that_liquibase_migrated() {
     assert_eq!(service.ready(), 200);
 
     postgres.stop();
-    within(Duration::from_secs(1), "unready without its database", || service.ready() == 503);
+    within(Duration::from_secs(10), "unready without its database", || service.ready() == 503);
     let (status, head, _) = call("GET", "/api/v1/countries", "", "");
     assert_eq!((status, head.contains("retry-after: 1")), (503, true), "{head}");
     postgres.begin();
-    within(Duration::from_secs(1), "ready when its database is back", || service.ready() == 200);
+    within(Duration::from_secs(10), "ready when its database is back", || service.ready() == 200);
     assert_eq!(call("GET", "/api/v1/countries", "", "").0, 200);
 
     support::succeed(Command::new("kill").arg(service.child.id().to_string()));
     let mut service = service;
-    within(Duration::from_secs(5), "ended", || service.child.try_wait().unwrap().is_some());
+    within(Duration::from_secs(20), "ended", || service.child.try_wait().unwrap().is_some());
     assert!(service.child.wait().unwrap().success());
 }
 
@@ -280,8 +280,6 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_port, flush=True)
 server.serve_forever()
 "#;
-    const REQUEST: &str = "[req]\ndistinguished_name=dn\nx509_extensions=v3\nprompt=no\n\
-        [dn]\nCN=localhost\n[v3]\nsubjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n";
     let what = "the verification of certificates";
     if !is_asked_for(what) {
         return;
@@ -293,12 +291,7 @@ server.serve_forever()
     place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
     let root = place.path().join("my-service");
     one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
-    fs::write(place.path().join("request.cnf"), REQUEST).unwrap();
-    let curve = "ec_paramgen_curve:prime256v1";
-    let mut certificate = Command::new(openssl);
-    certificate.args(["req", "-x509", "-nodes", "-config", "request.cnf", "-newkey", "ec", "-pkeyopt", curve]);
-    certificate.args(["-keyout", "key.pem", "-out", "certificate.pem"]).current_dir(place.path());
-    support::succeed(&mut certificate);
+    certificate(&openssl, place.path());
 
     let mut target = Command::new(python);
     target.args(["-c", TARGET]).current_dir(place.path()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -309,9 +302,71 @@ server.serve_forever()
     let trusted = ("SSL_CERT_FILE", place.path().join("certificate.pem").display().to_string());
     for (variables, expected) in [(&[url.clone()][..], 502), (&[url, trusted][..], 200)] {
         let service = Service::spawn(&root, "my-service", variables);
-        within(Duration::from_secs(5), "alive", || http(service.admin, "GET", "/livez", "", "").is_ok());
+        within(Duration::from_secs(20), "alive", || http(service.admin, "GET", "/livez", "", "").is_ok());
         let (status, _, body) = http(service.traffic, "GET", "/api/v1/quotes/ACME", "", "").unwrap();
         assert_eq!(status, expected, "{body}");
+    }
+}
+
+/// Makes `certificate.pem`, of `localhost` and vouched for by itself, and its `key.pem`.
+fn certificate(openssl: &Path, directory: &Path) {
+    const REQUEST: &str = "[req]\ndistinguished_name=dn\nx509_extensions=v3\nprompt=no\n\
+        [dn]\nCN=localhost\n[v3]\nsubjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n";
+    fs::write(directory.join("request.cnf"), REQUEST).unwrap();
+    let curve = "ec_paramgen_curve:prime256v1";
+    let mut certificate = Command::new(openssl);
+    certificate.args(["req", "-x509", "-nodes", "-config", "request.cnf", "-newkey", "ec", "-pkeyopt", curve]);
+    certificate.args(["-keyout", "key.pem", "-out", "certificate.pem"]).current_dir(directory);
+    support::succeed(&mut certificate);
+}
+
+#[test]
+fn a_database_whose_certificate_nobody_vouches_for_is_not_used() {
+    let what = "TLS to the database";
+    if !is_asked_for(what) {
+        return;
+    }
+    let (Some(openssl), Some(liquibase)) = (support::tool("openssl", what), support::tool("liquibase", what)) else {
+        return;
+    };
+    let Some(postgres) = Postgres::start(what) else { return };
+    let place = Place::new();
+    place.run(["new", "my-service", "--yes", "--no-git"]).succeeds();
+    let root = place.path().join("my-service");
+    one_at_a_time(|| cargo(&root, &["build", "--locked", "--quiet"]));
+    postgres.sql("postgres", "create database my_service");
+    self::liquibase(&liquibase, &root, &postgres, "my_service", &["update", "--contexts=dev"]);
+    let [ours, another] = ["ours", "another"].map(|name| {
+        let directory = place.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        certificate(&openssl, &directory);
+        directory
+    });
+    postgres.speak_tls_only(&ours.join("certificate.pem"), &ours.join("key.pem"));
+
+    for (host, mode, trusted, ready) in [
+        ("localhost", "verify-full", &ours, true),
+        ("localhost", "verify-full", &another, false),
+        ("127.0.0.1", "verify-full", &ours, false),
+        ("127.0.0.1", "require", &another, true),
+        ("127.0.0.1", "prefer", &another, true),
+        ("localhost", "disable", &ours, false),
+    ] {
+        let variables = [
+            ("APP__DATABASE__HOST", host.to_owned()),
+            ("APP__DATABASE__PORT", postgres.port.to_string()),
+            ("APP__DATABASE__USER", "app".to_owned()),
+            ("APP__DATABASE__SSLMODE", mode.to_owned()),
+            ("APP__DATABASE__SSLROOTCERT", trusted.join("certificate.pem").display().to_string()),
+        ];
+        let what = format!("{host}, {mode}, {}", trusted.display());
+        let service = Service::spawn(&root, "my-service", &variables);
+        within(Duration::from_secs(20), "alive", || http(service.admin, "GET", "/livez", "", "").is_ok());
+        if ready {
+            within(Duration::from_secs(20), &what, || service.ready() == 200);
+        }
+        let (status, _, body) = http(service.traffic, "GET", "/api/v1/countries", "", "").unwrap();
+        assert_eq!((status, service.ready()), if ready { (200, 200) } else { (503, 503) }, "{what}: {body}");
     }
 }
 
@@ -353,7 +408,7 @@ fn schemathesis_finds_nothing() {
         postgres.sql("postgres", &format!("create database {database}"));
         liquibase(&liquibase_program, &root, &postgres, &database, &["update", "--contexts=dev,testdata"]);
         let service = Service::start(&root, name, &postgres, &quotes);
-        within(Duration::from_secs(5), "ready", || service.ready() == 200);
+        within(Duration::from_secs(20), "ready", || service.ready() == 200);
         let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
         let mut command = Command::new(&schemathesis);
         command.arg("--config-file").arg(configuration).arg("run");

@@ -55,6 +55,23 @@ impl Postgres {
         );
     }
 
+    /// Starts it anew, with this certificate and key, for clients that speak TLS.
+    pub fn speak_tls_only(&self, certificate: &Path, key: &Path) {
+        self.stop();
+        for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
+            let mut install = Command::new("install");
+            install.args(["-m", "600"]);
+            if is_root() {
+                install.args(["-o", "postgres"]);
+            }
+            super::succeed(install.arg(from).arg(self.data().join(to)));
+        }
+        let settings = self.data().join("postgresql.conf");
+        fs::write(&settings, fs::read_to_string(&settings).unwrap() + "ssl = on\n").unwrap();
+        fs::write(self.data().join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+        self.begin();
+    }
+
     /// Stops the server at once, as a crash would.
     pub fn stop(&self) {
         super::succeed(self.command("pg_ctl").args(["stop", "-m", "immediate", "-D"]).arg(self.data()));
