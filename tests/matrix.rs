@@ -3,8 +3,9 @@
 //! the spec, and edits of its user's, and is checked again.
 //!
 //! All rows are rendered and parsed; their overlays are rendered, and held against the policy, Pod Security and the
-//! schemas of Kubernetes. With `APPGEN_MATRIX=commit` two rows, others for each commit, also pass all that `appgen verify`
-//! does without a build, and one is built; with `APPGEN_MATRIX=all`, which `tests/nightly` sets, every row.
+//! schemas of Kubernetes. With `APPGEN_MATRIX=commit`, which `tests/proof` sets, two rows, others for each commit, also pass
+//! all that `appgen verify` does without a build, and one is built; with `APPGEN_MATRIX=all`, which `tests/nightly` sets,
+//! every row.
 //! Budget: 4 minutes on 2 cores.
 
 use std::collections::BTreeMap;
