@@ -35,16 +35,16 @@ fn main() {
     }
 }
 
-/// Writes two tables for `src/templates.rs`: every template with its packed text, and every archive of a released set.
+/// Writes two tables for `src/templates.rs`: every template with its packed text and the length of that, and every archive of a released set.
 fn embed(templates: &BTreeMap<String, String>) -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let mut tables = String::from("static EMBEDDED: &[(&str, &[u8])] = &[\n");
+    let mut tables = String::from("static EMBEDDED: &[(&str, &[u8], usize)] = &[\n");
     for (index, (name, text)) in templates.iter().enumerate() {
         let file = out.join(format!("template-{index}"));
         let mut packed = Vec::new();
         DeflateEncoder::new(text.as_bytes(), Compression::best()).read_to_end(&mut packed)?;
         fs::write(&file, packed)?;
-        let _ = writeln!(tables, "    ({name:?}, include_bytes!({file:?})),");
+        let _ = writeln!(tables, "    ({name:?}, include_bytes!({file:?}), {}),", text.len());
     }
     tables.push_str("];\nstatic FROZEN: &[(&str, &[u8])] = &[\n");
     let directory = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("frozen");

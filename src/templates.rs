@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
-use flate2::read::{DeflateDecoder, GzDecoder};
-use flate2::{Compression, GzBuilder};
+use flate2::read::GzDecoder;
+use flate2::{Compression, Decompress, FlushDecompress, GzBuilder, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ const EMBEDDED_DIGEST: &str = env!("APPGEN_TEMPLATES_DIGEST");
 pub const ARCHIVE: &str = ".json.gz";
 
 /// The name of the catalog and of the lockfile's data inside a set.
-const CATALOG: &str = "catalog.yaml";
+const CATALOG: &str = "catalog.json";
 pub const CARGO_LOCK_DATA: &str = "cargo-lock.json";
 
 /// What a later run may do with a file that it finds changed.
@@ -106,19 +106,13 @@ impl CatalogEntry {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Catalog {
-    files: Vec<CatalogEntry>,
-}
-
 /// A fault in the templates themselves: a defect of appgen, or of a test's own set.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     #[error("`{0}` is missing in the template set")]
     Missing(String),
     #[error("`{CATALOG}` of the template set: {0}")]
-    Catalog(Box<serde_saphyr::Error>),
+    Catalog(serde_json::Error),
     #[error("the archive of the template set {version} is damaged: {error}")]
     Archive { version: String, error: String },
 }
@@ -135,17 +129,22 @@ pub struct TemplateSet {
 #[derive(Debug, Clone)]
 enum Source {
     Text(Cow<'static, str>),
-    Packed(&'static [u8]),
+    /// With the length of the text.
+    Packed(&'static [u8], usize),
 }
 
 impl Source {
     fn text(&self) -> std::io::Result<Cow<'_, str>> {
         match self {
             Self::Text(text) => Ok(Cow::Borrowed(text)),
-            Self::Packed(bytes) => {
-                let mut text = String::new();
-                DeflateDecoder::new(*bytes).read_to_string(&mut text)?;
-                Ok(Cow::Owned(text))
+            Self::Packed(bytes, length) => {
+                // In one piece, into a text of the right size: half the time of a reader.
+                let mut text = Vec::with_capacity(*length);
+                let status = Decompress::new(false).decompress_vec(bytes, &mut text, FlushDecompress::Finish)?;
+                if status != Status::StreamEnd {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                String::from_utf8(text).map(Cow::Owned).map_err(std::io::Error::other)
             }
         }
     }
@@ -157,11 +156,12 @@ impl TemplateSet {
     /// # Errors
     /// None in a released binary: the tests parse every template.
     pub fn embedded() -> Result<Self, TemplateError> {
-        let sources = EMBEDDED.iter().map(|(name, packed)| ((*name).to_owned(), Source::Packed(packed)));
+        let sources =
+            EMBEDDED.iter().map(|(name, packed, length)| ((*name).to_owned(), Source::Packed(packed, *length)));
         Self::with_version(format!("dev+{EMBEDDED_DIGEST}"), sources.collect())
     }
 
-    /// A set made of files by name: templates, `catalog.yaml` and, where a lockfile is wanted, `cargo-lock.json`. It is
+    /// A set made of files by name: templates, `catalog.json` and, where a lockfile is wanted, `cargo-lock.json`. It is
     /// not released, and so it is named after its digest.
     ///
     /// # Errors
@@ -178,9 +178,7 @@ impl TemplateSet {
 
     fn with_version(version: String, sources: BTreeMap<String, Source>) -> Result<Self, TemplateError> {
         let mut set = Self { version, sources, catalog: Vec::new() };
-        let catalog: Catalog =
-            serde_saphyr::from_str(&set.source(CATALOG)?).map_err(|error| TemplateError::Catalog(Box::new(error)))?;
-        set.catalog = catalog.files;
+        set.catalog = serde_json::from_str(&set.source(CATALOG)?).map_err(TemplateError::Catalog)?;
         Ok(set)
     }
 

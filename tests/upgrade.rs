@@ -21,7 +21,7 @@ use clap::Parser as _;
 type File = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const V1: &[File] = &[
-    ("README.md", "service", "merged", "optional: true", "# {{{ service.name }}}\n\nOne.\n\nTwo.\n\nThree.\n"),
+    ("README.md", "service", "merged", r#", "optional": true"#, "# {{{ service.name }}}\n\nOne.\n\nTwo.\n\nThree.\n"),
     (
         "Cargo.toml",
         "service",
@@ -32,10 +32,10 @@ const V1: &[File] = &[
     ("config.yaml", "service", "merged", "", "server:\n  port: 80\n  host: all\n"),
     ("old.txt", "service", "merged", "", "a\nb\nc\nd\n"),
     ("gone.txt", "service", "merged", "", "nobody needs this\n"),
-    ("list.rs", "service", "managed", "extension: own.rs", "// Managed by appgen.\n"),
+    ("list.rs", "service", "managed", r#", "extension": "own.rs""#, "// Managed by appgen.\n"),
     ("own.rs", "service", "once", "", "// yours\n"),
     ("env/__env__.yaml", "environment", "merged", "", "name: {{{ env.name }}}\nreplicas: {{{ env.replicas }}}\n"),
-    ("changes/__changeset__.sql", "changeset", "frozen", "when: [schema]", "-- {{{ changeset.id }}}\n"),
+    ("changes/__changeset__.sql", "changeset", "frozen", r#", "when": ["schema"]"#, "-- {{{ changeset.id }}}\n"),
 ];
 
 const V2: &[File] = &[
@@ -43,7 +43,7 @@ const V2: &[File] = &[
         "README.md",
         "service",
         "merged",
-        "optional: true",
+        r#", "optional": true"#,
         "# {{{ service.name }}}\n\nOne, and more.\n\nTwo.\n\nThree.\n",
     ),
     (
@@ -56,7 +56,7 @@ const V2: &[File] = &[
     ("config.yaml", "service", "merged", "", "server:\n  port: 8080\n  host: all\nlogging: info\n"),
     ("old.txt", "service", "merged", "", "a\nb\nc\nd\ne\n"),
     ("added.txt", "service", "merged", "", "new in 2\n"),
-    ("list.rs", "service", "managed", "extension: own.rs", "// Managed by appgen.\nmod a;\n"),
+    ("list.rs", "service", "managed", r#", "extension": "own.rs""#, "// Managed by appgen.\nmod a;\n"),
     ("own.rs", "service", "once", "", "// yours, in the words of 2\n"),
     (
         "env/__env__.yaml",
@@ -69,7 +69,7 @@ const V2: &[File] = &[
         "changes/__changeset__.sql",
         "changeset",
         "frozen",
-        "when: [schema]",
+        r#", "when": ["schema"]"#,
         "-- a better head\n-- {{{ changeset.id }}}\n",
     ),
 ];
@@ -79,7 +79,7 @@ const V3: &[File] = &[
         "README.md",
         "service",
         "merged",
-        "optional: true",
+        r#", "optional": true"#,
         "# {{{ service.name }}}\n\nOne, and more.\n\nTwo.\n\nThree, finally.\n",
     ),
     (
@@ -90,37 +90,34 @@ const V3: &[File] = &[
         "[package]\nname = \"{{{ service.name }}}\"\n\n[dependencies]\nserde = \"1.1\"\nuuid = \"1\"\n",
     ),
     ("config.yaml", "service", "merged", "", "server:\n  port: 8080\n  host: all\nlogging: info\n"),
-    ("new.txt", "service", "merged", "renamed_from: old.txt", "a\nb\nc\nd\ne\n"),
+    ("new.txt", "service", "merged", r#", "renamed_from": "old.txt""#, "a\nb\nc\nd\ne\n"),
     ("added.txt", "service", "merged", "", "new in 2\n"),
-    ("list.rs", "service", "managed", "extension: own.rs", "// Managed by appgen.\nmod a;\nmod b;\n"),
+    ("list.rs", "service", "managed", r#", "extension": "own.rs""#, "// Managed by appgen.\nmod a;\nmod b;\n"),
     ("own.rs", "service", "once", "", "// yours, in the words of 2\n"),
     (
         "overlays/__env__.yaml",
         "environment",
         "merged",
-        "renamed_from: env/__env__.yaml",
+        r#", "renamed_from": "env/__env__.yaml""#,
         "name: {{{ env.name }}}\nreplicas: {{{ env.replicas }}}\nlevel: {{{ env.log_level }}}\n",
     ),
     (
         "changes/__changeset__.sql",
         "changeset",
         "frozen",
-        "when: [schema]",
+        r#", "when": ["schema"]"#,
         "-- a better head\n-- {{{ changeset.id }}}\n",
     ),
 ];
 
 fn set(files: &[File]) -> TemplateSet {
     let mut sources: BTreeMap<String, Cow<'static, str>> = BTreeMap::new();
-    let mut catalog = "files:\n".to_owned();
+    let mut catalog = Vec::new();
     for (path, unit, class, more, text) in files {
         sources.insert(format!("{unit}/{path}.j2"), Cow::Borrowed(text));
-        catalog += &format!(
-            "  - {{ path: {path}, unit: {unit}, class: {class}{}{more} }}\n",
-            if more.is_empty() { "" } else { ", " }
-        );
+        catalog.push(format!(r#"{{"path": "{path}", "unit": "{unit}", "class": "{class}"{more}}}"#));
     }
-    sources.insert("catalog.yaml".to_owned(), Cow::Owned(catalog));
+    sources.insert("catalog.json".to_owned(), Cow::Owned(format!("[{}]", catalog.join(","))));
     TemplateSet::new(sources).unwrap()
 }
 

@@ -72,7 +72,7 @@ pub fn is_child() -> bool {
 fn earlier() -> TemplateSet {
     let set = TemplateSet::embedded().unwrap();
     let mut sources: BTreeMap<String, Cow<'static, str>> = BTreeMap::new();
-    for name in set.templates().chain(["catalog.yaml", "cargo-lock.json"]) {
+    for name in set.templates().chain(["catalog.json", "cargo-lock.json"]) {
         sources.insert(name.to_owned(), Cow::Owned(set.source(name).unwrap().into_owned()));
     }
     for path in CHANGED {

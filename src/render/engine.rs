@@ -1,6 +1,7 @@
 //! The template engine: minijinja with delimiters that occur in no target language, and filters that put any string
 //! safely into a position of one.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use minijinja::syntax::SyntaxConfig;
@@ -14,6 +15,8 @@ use crate::templates::TemplateSet;
 pub(super) struct Engine<'set> {
     set: &'set TemplateSet,
     environment: Environment<'set>,
+    /// What was loaded last, where nothing in it is to be rendered, as in nearly half of what there is.
+    plain: Option<Cow<'set, str>>,
 }
 
 impl<'set> Engine<'set> {
@@ -46,13 +49,18 @@ impl<'set> Engine<'set> {
         environment.add_filter("docker", |text: String| json_string(text).replace('$', r"\$"));
         environment.add_filter("md", |text: String| markdown(&text));
         environment.add_filter("mermaid", |text: String| mermaid(&text));
-        Self { set, environment }
+        Self { set, environment, plain: None }
     }
 
     /// Parses a template and forgets the one before: the catalog's entries are rendered one after the other.
     pub(super) fn load(&mut self, name: &str) -> Result<(), RenderError> {
         let source = self.set.source(name)?;
         self.environment.clear_templates();
+        if !source.contains("{{") && !source.contains("{%") {
+            self.plain = Some(source);
+            return Ok(());
+        }
+        self.plain = None;
         self.environment
             .add_template_owned(name.to_owned(), source)
             .map_err(|source| RenderError::Template { name: name.to_owned(), source })
@@ -61,6 +69,9 @@ impl<'set> Engine<'set> {
     /// The names that a template may look up and does not give itself, with the attributes behind them: `on.tls`.
     pub(super) fn names(&mut self, name: &str) -> Result<HashSet<String>, RenderError> {
         self.load(name)?;
+        if self.plain.is_some() {
+            return Ok(HashSet::new());
+        }
         let template = self.environment.get_template(name);
         let template = template.map_err(|source| RenderError::Template { name: name.to_owned(), source })?;
         Ok(template.undeclared_variables(true))
@@ -68,6 +79,9 @@ impl<'set> Engine<'set> {
 
     /// Renders the template that was loaded last.
     pub(super) fn render(&self, name: &str, values: &Value) -> Result<String, RenderError> {
+        if let Some(text) = &self.plain {
+            return Ok(text.clone().into_owned());
+        }
         let render = || self.environment.get_template(name)?.render(values.clone());
         let mut text = render().map_err(|source| RenderError::Template { name: name.to_owned(), source })?;
         // It was made as large as it might get, and all texts wait until the last is there.

@@ -121,7 +121,7 @@ pub fn files(root: &Path) -> BTreeMap<String, String> {
 /// The embedded set with each first `from` in a template replaced by its `to`.
 pub fn changed_set(changes: &[(&str, &str, &str)]) -> TemplateSet {
     let set = TemplateSet::embedded().unwrap();
-    let names = set.templates().chain(["catalog.yaml", CARGO_LOCK_DATA]);
+    let names = set.templates().chain(["catalog.json", CARGO_LOCK_DATA]);
     let mut sources: BTreeMap<String, Cow<'static, str>> =
         names.map(|name| (name.to_owned(), Cow::Owned(set.source(name).unwrap().into_owned()))).collect();
     for (name, from, to) in changes {
