@@ -197,6 +197,7 @@ fn plot(rows: &[Row], file: &Path) {
         let series = chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).unwrap();
         series.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
     }
-    chart.configure_series_labels().border_style(BLACK).background_style(WHITE).draw().unwrap();
+    let mut labels = chart.configure_series_labels();
+    labels.position(SeriesLabelPosition::UpperLeft).border_style(BLACK).background_style(WHITE).draw().unwrap();
     drawing.present().unwrap();
 }
