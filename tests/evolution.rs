@@ -507,6 +507,12 @@ fn a_file_of_the_users_in_the_way_is_not_touched() {
     repo.run("resolve").succeeds();
     repo.run("check").succeeds();
     repo.run("add-env qa").succeeds();
+    // A changeset that is not ours is no changeset of the entity's.
+    let changeset = "db/changelog/changes/0005-create-invoices.sql";
+    repo.write(changeset, "-- mine\n");
+    assert_eq!(repo.run("add-entity invoice number:text(20)!").code, 4);
+    assert_eq!(repo.read(changeset), "-- mine\n");
+    assert!(repo.read(&format!("{changeset}.appgen-new")).contains("invoices"));
 }
 
 #[test]
@@ -523,7 +529,8 @@ fn a_conflict_has_markers_and_stages_and_can_be_settled() {
     for line in ["<<<<<<< yours", "||||||| previous template", ">>>>>>> new template", "count: 7", "count: 3"] {
         assert!(text.contains(line), "{line}:\n{text}");
     }
-    assert_eq!(repo.git("ls-files --unmerged").lines().count(), 3);
+    let stages = repo.git("ls-files --unmerged");
+    assert!(stages.lines().count() == 3 && stages.lines().all(|stage| stage.starts_with("100644 ")), "{stages}");
     assert!(repo.git(&format!("show :2:{path}")).contains("count: 7"));
     assert!(repo.git(&format!("show :3:{path}")).contains("count: 3"));
     assert_eq!(repo.run("add-env staging").code, 5);

@@ -296,6 +296,59 @@ mod tests {
     fn a_lock_is_written_as_cargo_writes_it() {
         let text = include_str!("../../Cargo.lock");
         assert_eq!(read(text).map(|lock| write(&lock)).as_deref(), Some(text));
+        let alike = format!(
+            r#"{HEAD}
+[[package]]
+name = "app"
+version = "0.1.0"
+dependencies = [
+ "x 1.0.0",
+ "x 1.0.0 (git+https://example.com/x)",
+ "x 1.0.0 (registry+https://github.com/rust-lang/crates.io-index)",
+ "x 2.0.0",
+]
+
+[[package]]
+name = "x"
+version = "1.0.0"
+
+[[package]]
+name = "x"
+version = "1.0.0"
+source = "git+https://example.com/x#0123"
+
+[[package]]
+name = "x"
+version = "1.0.0"
+source = "registry+https://github.com/rust-lang/crates.io-index"
+checksum = "00"
+
+[[package]]
+name = "x"
+version = "2.0.0"
+source = "registry+https://github.com/rust-lang/crates.io-index"
+checksum = "00"
+
+[[patch.unused]]
+name = "y"
+version = "1.0.0"
+"#
+        );
+        assert_eq!(read(&alike).map(|lock| write(&lock)), Some(alike));
+    }
+
+    #[test]
+    fn releases_replace_each_other_within_their_series() {
+        let base = lock(&[("app", "0.1.0", &[])]);
+        let ours = lock(&[("app", "0.1.0", &["one", "zero"]), ("one", "1.2.0", &[]), ("zero", "0.8.5", &[])]);
+        let next = lock(&[("app", "0.1.0", &["one", "zero"]), ("one", "1.4.1", &[]), ("zero", "0.9.1", &[])]);
+        let merged = lock(&[
+            ("app", "0.1.0", &["one", "zero 0.8.5", "zero 0.9.1"]),
+            ("one", "1.4.1", &[]),
+            ("zero", "0.8.5", &[]),
+            ("zero", "0.9.1", &[]),
+        ]);
+        assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }).0, merged);
     }
 
     #[test]
@@ -303,5 +356,7 @@ mod tests {
         let base = lock(&[("a", "1.0.0", &[])]);
         let next = lock(&[("b", "1.0.0", &[])]);
         assert_eq!(merge(Sides { base: &base, ours: "<<<<<<<\n", next: &next }), (next.clone(), true));
+        // But not where there is nothing new.
+        assert_eq!(merge(Sides { base: &base, ours: "<<<<<<<\n", next: &base }), ("<<<<<<<\n".to_owned(), true));
     }
 }

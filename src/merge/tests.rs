@@ -48,6 +48,43 @@ fn a_deletion_never_takes_what_the_user_wrote() {
         "1\n3\n",
         "1\n<<<<<<< yours\n2 mine\n||||||| previous template\n2\n=======\n>>>>>>> new template\n3\n",
     );
+    // A table's row that the user has twice goes once.
+    assert!(matches!(run("x.md", "| a |\n", "| a |\n| a |\n| m |\n", "| new |\n"), Merged::Conflict(_)));
+}
+
+#[test]
+fn a_comment_of_the_users_does_not_go_with_what_it_is_about() {
+    for (path, base, ours, next) in [
+        ("x.yaml", "x: don't\ny: 1\n", "x: don't # mine\ny: 1\nz: 1\n", "y: 1\nnew: 1\n"),
+        ("x.toml", "x = 1\ny = 1\n", "x = 1 # mine\ny = 1\nz = 1\n", "y = 1\nnew = 1\n"),
+    ] {
+        assert!(matches!(run(path, base, ours, next), Merged::Conflict(_)), "{path}");
+    }
+}
+
+#[test]
+fn a_conflict_is_no_larger_than_it_must_be() {
+    conflict(
+        "a",
+        "1\n2\n3\n4\n",
+        "1 mine\n2\n3\n4\n",
+        "1 new\n2\n3\n4 new\n",
+        "<<<<<<< yours\n1 mine\n||||||| previous template\n1\n=======\n1 new\n>>>>>>> new template\n2\n3\n4 new\n",
+    );
+    // Each line merges, and `c` would be there twice.
+    conflict(
+        "x.rs",
+        "// head\nfn a() {}\nfn b() {}\n// tail\n",
+        "// head\nfn a() {}\nfn b() {}\nfn c() {}\n// tail\n",
+        "// head\nfn c() {}\nfn a() {}\nfn b() {}\n// tail\n",
+        "// head\n<<<<<<< yours\nfn a() {}\nfn b() {}\nfn c() {}\n||||||| previous template\nfn a() {}\nfn b() {}\n\
+         =======\nfn c() {}\nfn a() {}\nfn b() {}\n>>>>>>> new template\n// tail\n",
+    );
+    // A line is not the head's and the tail's.
+    assert_eq!(
+        whole(Sides { base: "1\n", ours: "1\n2\n1\n", next: "1\n3\n1\n" }),
+        "1\n<<<<<<< yours\n2\n1\n||||||| previous template\n=======\n3\n1\n>>>>>>> new template\n"
+    );
 }
 
 #[test]
@@ -110,8 +147,20 @@ fn items_stay_with_their_list() {
     // What the user deleted stays deleted, and an order of his own stays.
     clean("lib.rs", "mod a;\nmod b;\n", "mod a;\n", "mod a;\nmod b;\nmod c;\n", "mod a;\nmod c;\n");
     clean("lib.rs", "mod a;\nmod b;\n", "mod b;\nmod a;\n", "mod a;\nmod b;\nmod c;\n", "mod b;\nmod a;\nmod c;\n");
+    // The template's own text behind the list, and text in the place of an item.
+    clean("x.md", "| a |\n", "| a |\n| m |\n", "| a |\nnew\n", "| a |\n| m |\nnew\n");
+    clean("x.md", "| a |\n", "| a |\n| m |\n", "new\n", "new\n| m |\n");
+    clean("x.md", "| a |\n", "mine\n", "| a |\n| new |\n", "mine\n| new |\n");
     // Both put something else there: nobody knows the order.
     assert!(matches!(run("x.md", "| a |\n", "| a |\nmine\n", "| a |\nnew\n"), Merged::Conflict(_)));
+    // Where no list was, lines that look like items are none.
+    assert!(matches!(run("x.md", "1\n2\n", "1\n| m |\nmine\n2\n", "1\n| new |\n2\n"), Merged::Conflict(_)));
+}
+
+#[test]
+fn an_item_that_only_one_side_replaced_is_replaced() {
+    clean("lib.rs", "mod a;\n", "mod z;\n", "mod a;\nmod n;\n", "mod n;\nmod z;\n");
+    assert!(matches!(run("lib.rs", "mod a;\n", "mod m;\n", "mod n;\n"), Merged::Conflict(_)));
 }
 
 #[test]
@@ -120,9 +169,27 @@ fn a_clean_merge_that_does_not_parse_is_a_conflict() {
     let ours = "fn a() {\n    one();\n}\n\nfn b() {}\n\nfn c() {}\n";
     let next = "fn c() {}\n\nfn a() {\n    one();\n}\n\nfn b() {}\n";
     assert!(matches!(run("x.rs", base, ours, next), Merged::Conflict(text) if text.matches("fn c()").count() == 2));
+    for item in [
+        "const C: u8 = 1;",
+        "fn c() {}",
+        "static C: u8 = 1;",
+        "enum C {}",
+        "mod c {}",
+        "struct C;",
+        "trait C {}",
+        "type C = u8;",
+        "union C { c: u8 }",
+    ] {
+        let merged = run("x.rs", base, &format!("{base}\n{item}\n"), &format!("{item}\n\n{base}"));
+        assert!(matches!(merged, Merged::Conflict(_)), "{item}");
+    }
     let base = "a: 1\nb: 2\nc: 3\nd: 4\n";
     assert!(matches!(run("x.yaml", base, &format!("x: 1\n{base}"), &format!("{base}x: 2\n")), Merged::Conflict(_)));
     clean("x.yaml", base, &format!("x: 1\n{base}"), &format!("{base}x: 1\n"), &format!("x: 1\n{base}"));
+    let base = "a = 1\nb = 2\nc = 3\nd = 4\n";
+    assert!(matches!(run("x.toml", base, &format!("x = 1\n{base}"), &format!("{base}x = 2\n")), Merged::Conflict(_)));
+    // What did not parse before need not afterwards.
+    clean("x.toml", "a = 1\nb = 2\nc = 3\n", "a =\nb = 2\nc = 3\n", "a = 1\nb = 2\nc = 4\n", "a =\nb = 2\nc = 4\n");
 }
 
 #[test]
@@ -138,6 +205,7 @@ fn yaml_is_merged_by_keys_and_items() {
     clean("x.yaml", "a: [1, 2]\n", "a: [1, 2, 9] # mine\n", "a: [1, 2, 3]\n", "a: [1, 2, 3, 9] # mine\n");
     clean("x.yaml", "a: [1, 2]\n", "a: [1, 2, 9]\n", "a: [2]\n", "a: [2, 9]\n");
     clean("x.yaml", "- a\n- b\n", "- a\n- b\n- mine\n", "- a\n- new\n", "- a\n- new\n- mine\n");
+    clean("x.yaml", "a: 1\n", "a: 1\nb:\n  mine: 1\n", "a: 1\nb:\n  new: 2\n", "a: 1\nb:\n  mine: 1\n  new: 2\n");
     clean(
         "x.yaml",
         "a:\n  m: 0440\n",
@@ -159,6 +227,8 @@ fn yaml_is_merged_by_keys_and_items() {
         ("a:\n  - x\n", "a:\n  - mine\n", "a:\n  - new\n"),
         ("a:\n  - x\n  - y\n", "a:\n  - y\n", "a:\n  - new\n  - y\n"),
         ("a:\n  - name: x\n    v: 1\n", "a:\n  - name: x\n    v: 2\n", "a:\n  - name: x\n    v: 3\n"),
+        // The user changed what the template takes away.
+        ("- name: x\n  v: 1\n- name: y\n", "- name: x\n  v: 2\n- name: y\n", "- name: y\n"),
     ] {
         assert!(matches!(run("x.yaml", base, ours, next), Merged::Conflict(_)), "{base}{ours}{next}");
     }
@@ -198,8 +268,38 @@ fn toml_is_merged_by_keys_and_items() {
     let with = |version: u8| format!("[dependencies]\na = {{ version = \"{version}\", features = [\"x\"] }}\n");
     clean("Cargo.toml", "[dependencies]\na = \"1\"\n", &with(1), bumped, &with(2));
     clean("Cargo.toml", "[dependencies]\na = \"1\"\n", bumped, &with(1), &with(2));
+    let table = "[dependencies.a]\nversion = \"1\"\nfeatures = [\"x\"]\n";
+    clean(
+        "Cargo.toml",
+        "[dependencies]\na = { version = \"1\" }\n",
+        table,
+        "[dependencies]\na = { version = \"2\" }\n",
+        &table.replace('1', "2"),
+    );
+    // Elsewhere a text is no version.
+    let elsewhere = |text: &str| text.replace("dependencies", "other");
+    let [base, ours, next] = ["[dependencies]\na = \"1\"\n", &with(1), bumped].map(elsewhere);
+    assert!(matches!(run("Cargo.toml", &base, &ours, &next), Merged::Conflict(_)));
+    clean(
+        "Cargo.toml",
+        "[[bench]]\nname = \"a\"\n",
+        "[[bench]]\nname = \"a\"\n\n[[bench]]\nname = \"mine\"\n",
+        "[[bench]]\nname = \"a\"\n\n[[bench]]\nname = \"new\"\n",
+        "[[bench]]\nname = \"a\"\n\n[[bench]]\nname = \"mine\"\n\n[[bench]]\nname = \"new\"\n",
+    );
     assert!(matches!(run("x.toml", "a = 1\n", "a = 2\n", "a = 3\n"), Merged::Conflict(_)));
+    // A value that is there keeps its comment, and a comment alone is not worth a conflict.
+    clean("x.toml", "a = 1\n", "a = 1 # mine\n", "a = 3\n", "a = 3 # mine\n");
+    clean("x.toml", "a = 1 # old\n", "a = 2 # old\n", "a = 1 # new\n", "a = 2 # old\n");
     assert_eq!(toml::comments("# a\nb = \"#\" # c\nd = '''\n# no\n''' # e\n"), ["# a", "# c", "# e"]);
+}
+
+#[test]
+fn a_new_key_goes_where_it_belongs_in_toml() {
+    // Among sorted keys in its place, otherwise behind the key that it follows in the template. One key is not sorted.
+    clean("x.toml", "b = 1\nd = 2\n", "b = 1\nd = 2\nx = 3\n", "b = 1\nd = 2\nz = 3\n", "b = 1\nd = 2\nx = 3\nz = 3\n");
+    clean("x.toml", "d = 1\nb = 2\n", "d = 9\nb = 2\n", "d = 1\nm = 5\nb = 2\n", "d = 9\nm = 5\nb = 2\n");
+    clean("x.toml", "m = 1\n", "m = 2\n", "m = 1\nb = 3\n", "m = 2\nb = 3\n");
 }
 
 type Replace = (&'static str, &'static str);
