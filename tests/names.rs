@@ -127,6 +127,8 @@ fn entity_and_handler_names_that_could_not_work_are_refused() {
     ] {
         refused_spec(&format!("entities:\n  thing: {{ fields: {{ {field}: {{ type: text }} }} }}\n"), reason);
     }
+    let longest = format!("entities:\n  thing: {{ fields: {{ {}: {{ type: text }} }} }}\n", "a".repeat(63));
+    Place::new().new_from(format!("version: 1\nservice: {{ name: a }}\n{longest}").as_bytes()).succeeds();
     refused_spec("entities:\n  a: { table: order, fields: { x: { type: text } } }\n", "reserved in PostgreSQL");
 }
 

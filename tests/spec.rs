@@ -110,6 +110,15 @@ fn a_recorded_history_that_cannot_be_replayed_is_refused() {
         ),
         (
             format!(
+                "{create}  0002-shrink-bs: {{ drop_columns: {{ table: bs, fields: {{ x: {{ type: integer }} }} }} }}\n"
+            ),
+            "`x` of `bs` is not what the changeset says",
+        ),
+        (create.replace("0001-", "001-"), "is not a changeset id"),
+        (create.replace("0001-create-bs", "0001-Create-bs"), "is not a changeset id"),
+        (create.replace("-bs", &"-bs".repeat(40)), "is not a changeset id"),
+        (
+            format!(
                 "{create}  0002-alter-bs: {{ alter_column: {{ table: bs, column: x, from: {{ type: integer }}, to: {{ type: text }} }} }}\n"
             ),
             "is not what `from` says",
@@ -121,6 +130,20 @@ fn a_recorded_history_that_cannot_be_replayed_is_refused() {
     ] {
         let refused = refuse(spec(&changesets).as_bytes());
         assert!(refused.contains(reason), "{changesets}\n{refused}");
+    }
+    let unique = create.replace("type: text", "type: text, unique: true");
+    for (create, context, rows, reason) in [
+        (&*unique, "dev", "[{ x: null }]", "a row without `x` would never be recognised"),
+        (&unique, "dev", "[]", "there are no rows"),
+        (&unique, "dev", "[{ x: a }, { y: b }]", "every row has the columns of the first"),
+        (&unique, "dev", "[{ x: a, y: b }]", "has no column `y`"),
+        (&unique, "'!dev'", "[{ x: a }]", "is not a plain Liquibase context"),
+        (create, "dev", "[{ x: a }]", "no unique column of `bs`"),
+    ] {
+        let insert =
+            format!("  0002-insert-bs: {{ insert_rows: {{ table: bs, context: {context}, rows: {rows} }} }}\n");
+        let refused = refuse(spec(&format!("{create}{insert}")).as_bytes());
+        assert!(refused.contains(reason), "{rows}\n{refused}");
     }
 }
 
