@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,6 +21,8 @@ use clap::Parser as _;
 /// Path, unit, class, further keys of the catalog, and the text; of three versions.
 type File = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
+const EXECUTABLE: &str = r#", "executable": true"#;
+
 const V1: &[File] = &[
     ("README.md", "service", "merged", r#", "optional": true"#, "# {{{ service.name }}}\n\nOne.\n\nTwo.\n\nThree.\n"),
     (
@@ -30,7 +33,7 @@ const V1: &[File] = &[
         "[package]\nname = \"{{{ service.name }}}\"\n\n[dependencies]\nserde = \"1.0\"\n",
     ),
     ("config.yaml", "service", "merged", "", "server:\n  port: 80\n  host: all\n"),
-    ("old.txt", "service", "merged", "", "a\nb\nc\nd\n"),
+    ("old.txt", "service", "merged", EXECUTABLE, "a\nb\nc\nd\n"),
     ("gone.txt", "service", "merged", "", "nobody needs this\n"),
     ("list.rs", "service", "managed", r#", "extension": "own.rs""#, "// Managed by appgen.\n"),
     ("own.rs", "service", "once", "", "// yours\n"),
@@ -54,7 +57,7 @@ const V2: &[File] = &[
         "[package]\nname = \"{{{ service.name }}}\"\n\n[dependencies]\nserde = \"1.1\"\nuuid = \"1\"\n",
     ),
     ("config.yaml", "service", "merged", "", "server:\n  port: 8080\n  host: all\nlogging: info\n"),
-    ("old.txt", "service", "merged", "", "a\nb\nc\nd\ne\n"),
+    ("old.txt", "service", "merged", EXECUTABLE, "a\nb\nc\nd\ne\n"),
     ("added.txt", "service", "merged", "", "new in 2\n"),
     ("list.rs", "service", "managed", r#", "extension": "own.rs""#, "// Managed by appgen.\nmod a;\n"),
     ("own.rs", "service", "once", "", "// yours, in the words of 2\n"),
@@ -90,7 +93,7 @@ const V3: &[File] = &[
         "[package]\nname = \"{{{ service.name }}}\"\n\n[dependencies]\nserde = \"1.1\"\nuuid = \"1\"\n",
     ),
     ("config.yaml", "service", "merged", "", "server:\n  port: 8080\n  host: all\nlogging: info\n"),
-    ("new.txt", "service", "merged", r#", "renamed_from": "old.txt""#, "a\nb\nc\nd\ne\n"),
+    ("new.txt", "service", "merged", r#", "executable": true, "renamed_from": "old.txt""#, "a\nb\nc\nd\ne\n"),
     ("added.txt", "service", "merged", "", "new in 2\n"),
     ("list.rs", "service", "managed", r#", "extension": "own.rs""#, "// Managed by appgen.\nmod a;\nmod b;\n"),
     ("own.rs", "service", "once", "", "// yours, in the words of 2\n"),
@@ -212,6 +215,8 @@ fn edits_survive_an_upgrade() {
     assert!(files["Cargo.toml"].contains("serde = \"1.1\"") && files["Cargo.toml"].contains("time = \"0.3\" # ours"));
     assert!(files["config.yaml"].contains("port: 8080") && files["config.yaml"].contains("host: ours # local"));
     assert_eq!(files["new.txt"], "a\nB\nc\nd\ne\n");
+    let mode = fs::metadata(place.path().join("a/new.txt")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o111, 0o111, "it moved as the script that it is");
     assert!(!files.contains_key("old.txt"));
     assert_eq!(files["gone.txt"], "somebody needs this\n");
     assert!(outcome.said.contains("keep     gone.txt"), "{}", outcome.said);
@@ -219,6 +224,19 @@ fn edits_survive_an_upgrade() {
     let overlay = &files["overlays/dev.yaml"];
     assert!(overlay.contains("replicas: 5 # ours\n") && overlay.contains("level: debug\n"), "{overlay}");
     assert_eq!(files["changes/0001-create-countries.sql"], "-- 0001-create-countries\n");
+}
+
+#[test]
+fn what_says_the_same_already_is_ours() {
+    let place = repository(&[V1]);
+    write(&place, "added.txt", "new in 2\n");
+    succeeds(run(&place.path().join("a"), &[V1, V2], "upgrade"));
+    write(&place, "list.rs", "mod a;\n// Managed by appgen.\n");
+    succeeds(run(&place.path().join("a"), &[V1, V2, V3], "upgrade"));
+    let files = tree(&place);
+    assert_eq!(files["added.txt"], "new in 2\n");
+    assert_eq!(files["list.rs"], "// Managed by appgen.\nmod a;\nmod b;\n");
+    assert!(!files.keys().any(|path| path.ends_with(".appgen-new")), "{:?}", files.keys());
 }
 
 #[test]
