@@ -35,7 +35,8 @@ fn main() {
     }
 }
 
-/// Writes two tables for `src/templates.rs`: every template with its packed text and the length of that, and every archive of a released set.
+/// Writes two tables for `src/templates.rs`: every template with its packed text and the length of the unpacked one, and
+/// every archive of a released set.
 fn embed(templates: &BTreeMap<String, String>) -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let mut tables = String::from("static EMBEDDED: &[(&str, &[u8], usize)] = &[\n");

@@ -129,7 +129,7 @@ pub struct TemplateSet {
 #[derive(Debug, Clone)]
 enum Source {
     Text(Cow<'static, str>),
-    /// With the length of the text.
+    /// With the length of the unpacked text.
     Packed(&'static [u8], usize),
 }
 
@@ -138,7 +138,7 @@ impl Source {
         match self {
             Self::Text(text) => Ok(Cow::Borrowed(text)),
             Self::Packed(bytes, length) => {
-                // In one piece, into a text of the right size: half the time of a reader.
+                // In one piece, into a text of the right size: a reader copies through a window of its own.
                 let mut text = Vec::with_capacity(*length);
                 let status = Decompress::new(false).decompress_vec(bytes, &mut text, FlushDecompress::Finish)?;
                 if status != Status::StreamEnd {

@@ -6,7 +6,7 @@
 //! schemas of Kubernetes. With `APPGEN_MATRIX=commit`, which `tests/proof` sets, a row, another for each commit, also passes
 //! all that `appgen verify` does without a build, and is built; with `APPGEN_MATRIX=all`, which `tests/nightly` sets, every
 //! row; with `APPGEN_MATRIX=7,46` those alone are looked at.
-//! Budget: 4 minutes on 2 cores.
+//! Budget: 6 minutes on 2 cores.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -51,8 +51,8 @@ fn named() -> Option<Vec<usize>> {
     wanted().split(',').map(|row| row.parse().ok()).collect()
 }
 
-/// So many rows, others for other commits: all of them have their turn.
-fn rows_of_this_commit(number: usize, what: &str) -> Vec<usize> {
+/// A row, another for other commits: all of them have their turn.
+fn rows_of_this_commit(what: &str) -> Vec<usize> {
     let all = specs().specs.len();
     if let Some(rows) = named() {
         return rows;
@@ -61,18 +61,15 @@ fn rows_of_this_commit(number: usize, what: &str) -> Vec<usize> {
         return (0..all).collect();
     }
     if wanted() != "commit" {
-        support::say(&format!(
-            "left out: {what} of rows of the matrix; APPGEN_MATRIX=commit takes some, all every one"
-        ));
+        support::say(&format!("left out: {what} of rows of the matrix; APPGEN_MATRIX=commit takes one, all every one"));
         return Vec::new();
     }
     let root = env!("CARGO_MANIFEST_DIR");
     let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root).output().unwrap();
     let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
-    let first = u64::from_str_radix(head.get(..8).unwrap_or("0"), 16).unwrap_or(0) as usize;
-    let rows: Vec<usize> = (0..number).map(|at| (first + at * all / number) % all).collect();
-    support::say(&format!("{what}: rows {rows:?} of {all}, by the commit {head}"));
-    rows
+    let row = u64::from_str_radix(head.get(..8).unwrap_or("0"), 16).unwrap_or(0) as usize % all;
+    support::say(&format!("{what}: row {row} of {all}, by the commit {head}"));
+    vec![row]
 }
 
 fn repository(row: usize) -> Repo {
@@ -117,7 +114,7 @@ fn are_whole_before_and_after_a_series_of_changes(first: usize) {
     let what = "the matrix";
     let tools = ["kubectl", "kubernetes-validate"].map(|tool| support::tool(tool, what));
     let [Some(kubectl), Some(validate)] = tools else { return };
-    let in_full = rows_of_this_commit(1, "the checks of appgen verify");
+    let in_full = rows_of_this_commit("the checks of appgen verify");
     let overlays = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
     let mut counts = Counts::default();
@@ -143,7 +140,8 @@ fn are_whole_before_and_after_a_series_of_changes(first: usize) {
     support::succeed(Command::new(validate).args(["-k", "1.33.0", "--strict", "--no-warn"]).args(&files));
     support::say(&format!("the matrix: {counts:?}"));
     // A series of which nothing comes would prove nothing.
-    assert!(counts.done > counts.refused && counts.conflicts * 20 < counts.done, "{counts:?}");
+    let proves = counts.done > counts.refused && counts.conflicts * 20 < counts.done;
+    assert!(proves || named().is_some(), "{counts:?}");
 }
 
 #[test]
@@ -151,7 +149,7 @@ fn a_row_of_this_commit_builds() {
     if !is_asked_for("the build of a row of the matrix") {
         return;
     }
-    for row in rows_of_this_commit(1, "the build") {
+    for row in rows_of_this_commit("the build") {
         let repo = repository(row);
         live(&repo, row, &mut Counts::default());
         one_at_a_time(|| prove(&repo.root()));
