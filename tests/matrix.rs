@@ -11,9 +11,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use crate::edits::{is_edited, parses, remark};
 use crate::evolution::{COMMANDS, assert_same, fresh};
@@ -72,6 +74,20 @@ fn rows_of_this_commit(what: &str) -> Vec<usize> {
     vec![row]
 }
 
+/// Does it with every row, also after one that fails: a run of all takes too long to tell one fault at a time.
+fn each(rows: impl IntoIterator<Item = usize>, mut prove: impl FnMut(usize)) {
+    let mut failed = Vec::new();
+    for row in rows {
+        let start = Instant::now();
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| prove(row)));
+        failed.extend(ended.is_err().then_some(row));
+        if wanted() == "all" {
+            support::say(&format!("row {row}: {} s", start.elapsed().as_secs()));
+        }
+    }
+    assert_eq!(failed, [0; 0], "rows that failed; what was wrong with each stands above");
+}
+
 fn repository(row: usize) -> Repo {
     Repo::from_spec(&yaml(&specs().specs[row]))
 }
@@ -119,7 +135,7 @@ fn are_whole_before_and_after_a_series_of_changes(first: usize) {
     let mut files = Vec::new();
     let mut counts = Counts::default();
     let rows = (first..specs().specs.len()).step_by(2);
-    for row in rows.filter(|row| named().is_none_or(|named| named.contains(row))) {
+    each(rows.filter(|row| named().is_none_or(|named| named.contains(row))), |row| {
         let repo = repository(row);
         let mut check = |repo: &Repo, what: &str| {
             let text = check(repo, what, &kubectl);
@@ -133,7 +149,7 @@ fn are_whole_before_and_after_a_series_of_changes(first: usize) {
         check(&repo, &format!("row {row}"));
         live(&repo, row, &mut counts);
         check(&repo, &format!("row {row} changed"));
-    }
+    });
     if files.is_empty() {
         return;
     }
@@ -149,11 +165,11 @@ fn a_row_of_this_commit_builds() {
     if !is_asked_for("the build of a row of the matrix") {
         return;
     }
-    for row in rows_of_this_commit("the build") {
+    each(rows_of_this_commit("the build"), |row| {
         let repo = repository(row);
         live(&repo, row, &mut Counts::default());
         one_at_a_time(|| prove(&repo.root()));
-    }
+    });
 }
 
 #[test]

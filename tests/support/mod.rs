@@ -184,7 +184,7 @@ pub fn skip(what: &str, why: &str) {
 /// Says something past the test runner's capture.
 pub fn say(text: &str) {
     use std::io::Write as _;
-    let _ = writeln!(fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), "{text}");
+    let _ = writeln!(fs::OpenOptions::new().append(true).open("/dev/stderr").unwrap(), "{text}");
 }
 
 /// The number of cases of a property: the suite's own, unless PROPTEST_CASES wants more.
