@@ -35,9 +35,6 @@ pub enum Merged {
 
 /// Merges the file at `path`. `lists` are patterns of lines that form lists to which both sides may add.
 pub fn merge(path: &str, lists: &[String], sides: Sides<'_>) -> Merged {
-    if sides.next == sides.base || sides.ours == sides.next {
-        return Merged::Clean(sides.ours.to_owned());
-    }
     if sides.ours == sides.base {
         return Merged::Clean(sides.next.to_owned());
     }

@@ -234,6 +234,150 @@ fn yaml_is_merged_by_keys_and_items() {
     }
 }
 
+/// Merges lists of names as trees; None where both sides changed one thing.
+fn names(base: &str, ours: &str, next: &str) -> Option<String> {
+    let list = |text: &str| {
+        tree::Value::List(text.split_whitespace().map(|name| tree::Value::Scalar(name.to_owned())).collect())
+    };
+    let [base, ours, next] = [base, ours, next].map(list);
+    let change = tree::reconcile(Some(&base), Some(&ours), Some(&next)).ok()?;
+    let Some(tree::Value::List(items)) = tree::expected(Some(&ours), Some(&next), &change) else {
+        panic!("{change:?}")
+    };
+    let names = items.into_iter().map(|item| if let tree::Value::Scalar(name) = item { name } else { String::new() });
+    Some(names.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn lists_are_merged_by_their_items() {
+    // What one side removed stays away, also where the other one adds.
+    assert_eq!(names("c a b", "c a", "c a b d"), Some("c a d".to_owned()));
+    assert_eq!(names("c a b", "c b", "c b x"), Some("c b x".to_owned()));
+    // What both added is there once.
+    assert_eq!(names("c a", "c a x", "c a y x"), Some("c a x y".to_owned()));
+    // What both removed may have got something else in its place by one of them, but then by both.
+    assert_eq!(names("a b c", "a c y", "a c"), Some("a c y".to_owned()));
+    assert_eq!(names("a b c", "a x c", "a c"), None);
+    assert_eq!(names("a b c", "x c", "a x c"), Some("x c".to_owned()));
+    assert_eq!(names("a b c", "a x c", "a y c"), None);
+    // An order of its own is taken over whole, or not at all.
+    assert_eq!(names("a b c", "a b c", "c b a"), Some("c b a".to_owned()));
+    assert_eq!(names("a b c", "a b c d", "c b a"), None);
+    assert_eq!(names("a b", "a b", ""), Some(String::new()));
+    assert_eq!(names("a b", "a b c", ""), None);
+}
+
+#[test]
+fn documents_of_yaml_are_merged_one_by_one_or_not_at_all() {
+    clean(
+        "x.yaml",
+        "a: 1\nb: 1\n---\nc: 1\n",
+        "a: 2\nb: 1\n---\nc: 1\n",
+        "a: 1\nb: 2\n---\nc: 1\n",
+        "a: 2\nb: 2\n---\nc: 1\n",
+    );
+    assert!(matches!(run("x.yaml", "a: 1\nb: 1\n", "a: 2\nb: 1\n", "a: 1\nb: 2\n---\nc: 1\n"), Merged::Conflict(_)));
+}
+
+#[test]
+fn maps_of_yaml_keep_what_only_ours_has() {
+    clean("x.yaml", "x:\n  a: 1\n", "x:\n  a: 1\n  b: 2\n", "x: {}\n", "x:\n  b: 2\n");
+    clean("x.yaml", "x:\n  a: 1\n", "x: # mine\n  a: 1\n", "x:\n  b: 2\n", "x: # mine\n  b: 2\n");
+    // The first entry stands behind the dash.
+    clean(
+        "x.yaml",
+        "l:\n  - x: 1\n    name: a\n    y: 1\n",
+        "l:\n  - x: 1\n    name: a\n    y: 2\n",
+        "l:\n  - name: a\n    y: 1\n",
+        "l:\n  - name: a\n    y: 2\n",
+    );
+    // Ours is in an order of its own.
+    clean(
+        "x.yaml",
+        "z: 1\na: 1\nm: 1\n",
+        "m: 2\nz: 2\na: 2\n",
+        "z: 1\nnew: 1\na: 1\nm: 1\n",
+        "m: 2\nz: 2\nnew: 1\na: 2\n",
+    );
+}
+
+#[test]
+fn a_new_entry_of_yaml_comes_as_it_is_written() {
+    // With its list at its own indentation and its blank lines, without the header of the file.
+    clean(
+        "x.yaml",
+        "# head\nb: 1\na: 1\n",
+        "# head\nb: 2\na: 1\n",
+        "# head\nnew:\n- 1\n\n- 2\nb: 1\na: 1\n",
+        "# head\nnew:\n- 1\n\n- 2\nb: 2\na: 1\n",
+    );
+    clean(
+        "x.yaml",
+        "x:\n  a: 1\n  b: 1\n",
+        "x:\n  a: 1\n  b: 2\n",
+        "x:\n  a: 1\n  b: 1\n  new:\n  - 1\n\n  - 2\n",
+        "x:\n  a: 1\n  b: 2\n  new:\n  - 1\n\n  - 2\n",
+    );
+    // A comment farther left than the entry would lose its beginning.
+    assert!(matches!(
+        run("x.yaml", "x:\n  a: 1\n", "x:\n  a: 2\n", "x:\n  a: 1\n  new:\n#####\n    b: 1\n"),
+        Merged::Conflict(_)
+    ));
+    // An anchor comes with its value.
+    clean("x.yaml", "a: 1\nb: 1\n", "a: 1\nb: 2\n", "a: &x 2\nb: 1\n", "a: &x 2\nb: 2\n");
+}
+
+#[test]
+fn what_yaml_would_refuse_is_no_merge() {
+    // Each line merges, and a key would be there twice.
+    let (base, ours) = ("a: 1\n\nb: 1\n\nc: 1\n", "new: 1\na: 1\n\nb: 1\n\nc: 1\n");
+    clean("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\nnew: 1\n", ours);
+    assert!(matches!(run("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\nnew: 2\n"), Merged::Conflict(_)));
+    // Each line merges, and an alias would have lost its anchor.
+    let (base, ours) = ("a: &x 1\n\nb: 1\n\nc: 1\n", "a: &x 1\n\nb: 1\n\nc: *x\n");
+    clean("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\n", ours);
+}
+
+#[test]
+fn tables_of_toml_come_behind_the_users() {
+    clean("x.toml", "a = 1\nb = 1\n", "a = 1\nb = 2\n", "b = 1\n\n[a]\nx = 1\n", "b = 2\n\n[a]\nx = 1\n");
+    clean(
+        "x.toml",
+        "[a]\nx = 1\n\n[b]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n",
+        "[new]\nw = 1\n\n[new.inner]\nv = 1\n\n[[new.list]]\nu = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[new]\nw = 1\n\n[new.inner]\nv = 1\n\n[[new.list]]\nu = 1\n",
+    );
+    clean(
+        "x.toml",
+        "[a]\nx = 1\n\n[b]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n",
+        "[[new]]\nw = 1\n\n[new.inner]\nv = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[[new]]\nw = 1\n\n[new.inner]\nv = 1\n",
+    );
+}
+
+#[test]
+fn a_name_that_both_sides_have_twice_may_be_there_twice() {
+    let text = |one: &str, other: &str| {
+        format!("// {one}\n// -\n#[cfg(unix)]\nfn a() {{}}\n#[cfg(windows)]\nfn a() {{}}\n// -\n// {other}\n")
+    };
+    clean("x.rs", &text("1", "2"), &text("mine", "2"), &text("1", "new"), &text("mine", "new"));
+}
+
+#[test]
+fn a_lone_carriage_return_is_no_reason_for_a_conflict_with_what_did_not_change() {
+    clean("a", "1\n", "1\r2\n", "1\n", "1\r2\n");
+}
+
+#[test]
+fn markers_are_those_of_both_ends() {
+    assert!(has_markers("\u{feff}<<<<<<< yours\n=======\n>>>>>>> new template\n"));
+    assert!(!has_markers("<<<<<<< yours\n"));
+    assert!(!has_markers(">>>>>>> new template\n"));
+    assert!(!has_markers("a <<<<<<< b\n >>>>>>> c\n"));
+}
+
 #[test]
 fn toml_is_merged_by_keys_and_items() {
     clean(

@@ -104,7 +104,6 @@ fn scalar(value: &Toml) -> Value {
 
 fn change_item(ours: &mut Item, next: &Item, change: &Change) -> Option<()> {
     match (change, ours, next) {
-        (Change::Keep, ..) => Some(()),
         (Change::Map(changes), Item::Table(ours), Item::Table(next)) => change_table(ours, next, changes),
         (Change::Map(changes), Item::Table(ours), Item::Value(Toml::InlineTable(next))) => {
             change_table(ours, &next.clone().into_table(), changes)
@@ -151,7 +150,7 @@ fn change_table(ours: &mut Table, next: &Table, changes: &[(String, Change)]) ->
 /// Inserts in sorted place, or behind the key that it follows in next.
 fn insert(ours: &mut Table, next: &Table, key: &Key, item: Item, sorted: bool) {
     if !item.is_value() {
-        ours.insert_formatted(key, item);
+        ours.insert_formatted(key, apart(item));
         return;
     }
     let keys: Vec<String> = ours.iter().map(|(key, _)| key.to_owned()).collect();
@@ -169,6 +168,21 @@ fn insert(ours: &mut Table, next: &Table, key: &Key, item: Item, sorted: bool) {
             ours.insert_formatted(&key, item);
         }
     }
+}
+
+/// With a blank line above, which the first table of its own document has not.
+fn apart(mut item: Item) -> Item {
+    let first = match &mut item {
+        Item::Table(table) => Some(table),
+        Item::ArrayOfTables(tables) => tables.get_mut(0),
+        _ => None,
+    };
+    if let Some(decor) = first.map(Table::decor_mut)
+        && decor.prefix().is_none_or(|prefix| prefix.as_str() == Some(""))
+    {
+        decor.set_prefix("\n");
+    }
+    item
 }
 
 /// A copy without the place that it had in its own document.
@@ -214,7 +228,6 @@ fn change_tables(ours: &mut ArrayOfTables, next: &ArrayOfTables, slots: &[Slot])
 
 fn change_value(ours: &mut Toml, next: &Toml, change: &Change) -> Option<()> {
     match (change, ours, next) {
-        (Change::Keep, ..) => Some(()),
         (Change::Put, ours, next) | (Change::Map(_), ours @ Toml::String(_), next @ Toml::String(_)) => {
             let decor = ours.decor().clone();
             *ours = next.clone();

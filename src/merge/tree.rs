@@ -146,8 +146,8 @@ fn replaced_by_both(base: &[String], ours: &[String], next: &[String]) -> Result
     Ok(())
 }
 
-/// Runs of items between those that both lists have: what left `from` and what came into `to`. The common items must
-/// be in one order; where they are not, the runs are coarser, never wrong.
+/// Runs of items that left `from` between those that both lists have, each with what came into `to` in its place. The
+/// common items must be in one order; where they are not, the runs are coarser, never wrong.
 fn gaps(from: &[String], to: &[String]) -> Vec<(Vec<usize>, Vec<usize>)> {
     let mut found = Vec::new();
     let (mut f, mut t) = (0, 0);
@@ -161,10 +161,10 @@ fn gaps(from: &[String], to: &[String]) -> Vec<(Vec<usize>, Vec<usize>)> {
             added.push(t);
             t += 1;
         }
-        if !removed.is_empty() || !added.is_empty() {
+        if !removed.is_empty() {
             found.push((removed, added));
         }
-        if f == from.len() && t == to.len() {
+        if f == from.len() {
             return found;
         }
         f += 1;

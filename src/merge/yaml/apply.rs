@@ -78,7 +78,6 @@ impl<'text> Editor<'text> {
     /// `column` is where the children of `ours` go when it has none.
     fn inside(&mut self, ours: &Node, next: &Node, change: &Change, column: usize) -> Result<(), Unfit> {
         match (change, &ours.kind, &next.kind) {
-            (Change::Keep, ..) => Ok(()),
             (Change::Map(changes), Kind::Map(StructureStyle::Block, entries), Kind::Map(..)) => {
                 self.block_map(entries, next, changes)
             }
@@ -203,8 +202,8 @@ impl<'text> Editor<'text> {
             self.edits.push((span, head.to_owned()));
             self.edits.push((at..at, rest));
         } else {
-            let text = format!("{head}\n{}", rest.trim_end_matches('\n'));
-            self.edits.push((ours.colon..ours.end(), text));
+            let text = format!("{head}\n{rest}");
+            self.edits.push((ours.colon..ours.end(), text.trim_end_matches('\n').to_owned()));
         }
         Ok(())
     }
@@ -229,15 +228,14 @@ impl<'text> Editor<'text> {
                             let text = indented(&lines, column);
                             self.edits.push((item.start..item.end(), text.trim().to_owned()));
                         }
-                        change => self.inside(&item.node, &new.get(*n).ok_or(Unfit)?.node, change, column + 2)?,
+                        change => self.inside(&item.node, &new.get(*n).ok_or(Unfit)?.node, change, 0)?,
                     }
                 }
                 Slot::Next(n) => {
                     let lines = self.item_lines(next, &new[*n])?;
                     let at = match kept {
                         Some(kept) => self.behind(ours[kept].end(), column),
-                        None if self.starts_line(first.start) => self.comments_above(first.start, column),
-                        None => return Err(Unfit),
+                        None => self.comments_above(first.start, column),
                     };
                     self.edits.push((at..at, indented(&lines, column)));
                 }
@@ -439,7 +437,7 @@ impl<'text> Editor<'text> {
 
     fn blank_line_before(&self, at: usize) -> bool {
         let start = self.comments_above(at, self.column(at));
-        start > 0 && self.ours[line_start(self.ours, start - 1)..start].trim().is_empty()
+        self.ours[..start].lines().next_back().is_some_and(|line| line.trim().is_empty())
     }
 }
 
@@ -505,7 +503,7 @@ fn predecessor(keys: &[&str], next: &Node, key: &str) -> Option<usize> {
     let mut before: Vec<&str> = before.map(|entry| entry.key.as_str()).collect();
     before.reverse();
     let find = |wanted: &str| keys.iter().position(|key| *key == wanted);
-    let after = || entries.iter().skip_while(|entry| entry.key != key).find_map(|entry| find(&entry.key));
+    let after = || entries.iter().find_map(|entry| find(&entry.key));
     match before.into_iter().find_map(find) {
         Some(at) => Some(at),
         None => after().map_or_else(|| keys.len().checked_sub(1), |at| at.checked_sub(1)),

@@ -10,8 +10,8 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use self::apply::{Editor, Unfit};
+use self::parse::Node;
 pub(super) use self::parse::comments;
-use self::parse::{Kind, Node};
 use super::Sides;
 use super::shape::Shape;
 use super::tree::{Change, Clash, Value, expected, reconcile};
@@ -77,9 +77,6 @@ pub fn edit(text: &str, edits: &[Edit], order: &[&str]) -> Result<String, EditEr
     };
     let mut editor = Editor::new(&text, &next_text, ours.as_ref(), order);
     match (&change, &ours) {
-        (Change::Map(changes), Some(Node { kind: Kind::Null, .. })) if !changes.is_empty() => {
-            editor.document(ours.as_ref(), &next, &Change::Put)?;
-        }
         // The last entry of the document.
         (Change::Remove, Some(Node { value: Value::Map(map), .. })) => {
             let all = map.keys().map(|key| (key.clone(), Change::Remove)).collect();
@@ -89,49 +86,6 @@ pub fn edit(text: &str, edits: &[Edit], order: &[&str]) -> Result<String, EditEr
     }
     let result = editor.finish()?;
     if json(&result)? == wanted { Ok(shape.restore(&result)) } else { Err(EditError::Unfit) }
-}
-
-/// The edits that make `next` of `base`. Lists and scalars are set whole.
-pub fn difference(base: &Json, next: &Json) -> Vec<Edit> {
-    fn walk(path: &mut Vec<String>, base: &Json, next: &Json, edits: &mut Vec<Edit>) {
-        match (base, next) {
-            (Json::Object(base), Json::Object(next)) if !next.is_empty() && !base.is_empty() => {
-                for key in base.keys().filter(|key| !next.contains_key(*key)) {
-                    let path = path.iter().chain([key]).cloned().collect();
-                    edits.push(Edit { path, value: None });
-                }
-                for (key, value) in next {
-                    path.push(key.clone());
-                    match base.get(key) {
-                        Some(old) => walk(path, old, value, edits),
-                        None => edits.push(Edit { path: path.clone(), value: Some(value.clone()) }),
-                    }
-                    path.pop();
-                }
-            }
-            _ if base == next => {}
-            _ => edits.push(Edit { path: path.clone(), value: Some(next.clone()) }),
-        }
-    }
-    let mut edits = Vec::new();
-    let empty = Json::Object(serde_json::Map::new());
-    match (base, next) {
-        // At the root there is no key to set.
-        (Json::Object(_) | Json::Null, Json::Object(next)) => {
-            let base = base.as_object().or(empty.as_object());
-            for key in base.into_iter().flat_map(|base| base.keys()).filter(|key| !next.contains_key(*key)) {
-                edits.push(Edit { path: vec![key.clone()], value: None });
-            }
-            for (key, value) in next {
-                match base.and_then(|base| base.get(key)) {
-                    Some(old) => walk(&mut vec![key.clone()], old, value, &mut edits),
-                    None => edits.push(Edit { path: vec![key.clone()], value: Some(value.clone()) }),
-                }
-            }
-        }
-        _ => walk(&mut Vec::new(), base, next, &mut edits),
-    }
-    edits
 }
 
 /// Takes the difference between base and next over to ours; None when both changed one thing, or when the result could
@@ -151,7 +105,7 @@ pub(super) fn merge(sides: Sides<'_>) -> Option<String> {
     }
     let result = editor.finish().ok()?;
     let reached: Vec<Value> = parse::parse(&result).ok()?.into_iter().map(|node| node.value).collect();
-    (reached == wanted && parses(&result)).then_some(result)
+    (reached == wanted).then_some(result)
 }
 
 /// Whether a reader would accept every document, duplicate keys and undefined aliases refused.
@@ -231,11 +185,7 @@ impl Patch {
                 }
                 let removed = changes.iter().filter(|(_, change)| *change == Change::Remove).count();
                 let emptied = !map.is_empty() && removed == map.len() && removed == changes.len();
-                Ok(match (emptied, changes.is_empty()) {
-                    (true, _) => Change::Remove,
-                    (_, true) => Change::Keep,
-                    _ => Change::Map(changes),
-                })
+                Ok(if emptied { Change::Remove } else { Change::Map(changes) })
             }
         }
     }

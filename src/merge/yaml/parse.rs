@@ -52,7 +52,7 @@ impl Entry {
 
 impl Item {
     pub(super) fn end(&self) -> usize {
-        self.node.span.end.max(self.start + 1)
+        self.node.span.end
     }
 }
 
@@ -153,8 +153,7 @@ impl<'text, I: Iterator<Item = (Event<'text>, Span)>> Reader<'text, I> {
                     return Ok(Node { span, kind: Kind::Map(style, entries), value: Value::Map(map) });
                 }
                 Event::Scalar(key, ..) => key.into_owned(),
-                Event::Alias(_) => return Err("a key is an alias".to_owned()),
-                _ => return Err("a key is a collection".to_owned()),
+                _ => return Err("a key is an alias or a collection".to_owned()),
             };
             let after = self.text[span.end..].trim_start_matches([' ', '\t']);
             let colon = after.starts_with(':').then(|| self.text.len() - after.len() + 1);
@@ -186,7 +185,8 @@ impl<'text, I: Iterator<Item = (Event<'text>, Span)>> Reader<'text, I> {
             let mut node = self.node(depth + 1)?;
             let start = if flow { node.span.start } else { self.dash(node.span.start)? };
             if matches!(node.kind, Kind::Null) {
-                node.span = start + 1..start + 1;
+                let behind = start + 1;
+                node.span = behind..behind;
             }
             items.push(Item { start, node });
         }
@@ -204,25 +204,14 @@ impl<'text, I: Iterator<Item = (Event<'text>, Span)>> Reader<'text, I> {
         if let Some(at) = here {
             return Ok(own + at);
         }
-        let mut end = own;
-        while end > 0 {
-            let start = line_start(self.text, end - 1);
-            let line = &self.text[start..end];
-            let trimmed = line.trim_start();
-            end = start;
-            if trimmed.is_empty() || trimmed.starts_with('#') {
-                continue;
-            }
-            let mut at = line.len() - trimmed.len();
-            if !trimmed.starts_with('-') {
-                break;
-            }
-            while line[at + 1..].trim_start_matches(' ').starts_with("- ") {
-                at += 1 + line[at + 1..].find('-').unwrap_or_default();
-            }
-            return Ok(start + at);
-        }
-        Err("an item without its dash".to_owned())
+        // The value stands below its dash: the last of those that begin the line above.
+        let mut start = own;
+        let above = self.text[..own].split_inclusive('\n').rev().find(|line| {
+            start -= line.len();
+            !line.trim_start().is_empty() && !line.trim_start().starts_with('#')
+        });
+        let dashes = above.unwrap_or_default().split(|c| c != '-' && c != ' ').next().unwrap_or_default();
+        dashes.rfind('-').map(|at| start + at).ok_or_else(|| "an item without its dash".to_owned())
     }
 }
 

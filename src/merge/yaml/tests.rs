@@ -121,13 +121,116 @@ fn a_section_goes_where_it_belongs() {
     assert_eq!(edited.unwrap(), "version: 1\nentities:\n  c: 1\n# Ours.\nhandlers:\n  a: 1\nchangesets:\n  b: 1\n");
 }
 
+/// Every entry and item with its text, below the path of its keys and indices.
+fn places(text: &str) -> Vec<String> {
+    fn walk(text: &str, node: &Node, path: &str, found: &mut Vec<String>) {
+        match &node.kind {
+            parse::Kind::Map(_, entries) => {
+                for entry in entries {
+                    let path = format!("{path}.{}", entry.key);
+                    found.push(format!("{path} {:?}", &text[entry.start..entry.end()]));
+                    walk(text, &entry.node, &path, found);
+                }
+            }
+            parse::Kind::List(_, items) => {
+                for (at, item) in items.iter().enumerate() {
+                    let path = format!("{path}.{at}");
+                    found.push(format!("{path} {:?}", &text[item.start..item.end()]));
+                    walk(text, &item.node, &path, found);
+                }
+            }
+            parse::Kind::Null => assert!(node.span.is_empty(), "{path}"),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for document in parse::parse(text).unwrap() {
+        walk(text, &document, "", &mut found);
+    }
+    found
+}
+
 #[test]
-fn the_difference_leads_from_base_to_next() {
-    let base = json!({"a": {"x": 1, "y": 2}, "b": 1, "c": {"d": 1}});
-    let next = json!({"a": {"x": 1, "z": 3}, "c": 5, "e": {"f": {}}});
-    let edits = difference(&base, &next);
-    let edited = edit(&emit(&base), &edits, &[]).unwrap();
-    assert_eq!(json(&edited).unwrap(), next);
+fn every_entry_and_item_has_its_place() {
+    assert_eq!(
+        places("a: 1 # one\nb:\n  c:   # none\n  d: &x\n"),
+        [r#".a "a: 1""#, r#".b "b:\n  c:   # none\n  d: &x""#, r#".b.c "c:""#, r#".b.d "d: &x""#]
+    );
+    assert_eq!(
+        places("- &a- x\n- \n- - y-z\n  - w\n"),
+        [r#".0 "- &a- x""#, r#".1 "-""#, r#".2 "- - y-z\n  - w""#, r#".2.0 "- y-z""#, r#".2.1 "- w""#]
+    );
+    // Below its dash, which may stand behind others.
+    assert_eq!(
+        places("l:\n  -\n    # one\n\n    a: 1\n  - - # two\n      b\n    -\n      c\n  - -\n      d: 1\n"),
+        [
+            r#".l "l:\n  -\n    # one\n\n    a: 1\n  - - # two\n      b\n    -\n      c\n  - -\n      d: 1""#,
+            r#".l.0 "-\n    # one\n\n    a: 1""#,
+            r#".l.0.a "a: 1""#,
+            r#".l.1 "- - # two\n      b\n    -\n      c""#,
+            r#".l.1.0 "- # two\n      b""#,
+            r#".l.1.1 "-\n      c""#,
+            r#".l.2 "- -\n      d: 1""#,
+            r#".l.2.0 "-\n      d: 1""#,
+            r#".l.2.0.d "d: 1""#,
+        ]
+    );
+    assert_eq!(
+        places("a: [x, {b: 1}]\n"),
+        [r#".a "a: [x, {b: 1}]""#, r#".a.0 "x""#, r#".a.1 "{b: 1}""#, r#".a.1.b "b: 1""#]
+    );
+}
+
+#[test]
+fn what_is_too_deep_or_tagged_is_not_read() {
+    let nested = |depth: usize| "[".repeat(depth) + "1" + &"]".repeat(depth);
+    assert!(parse::parse(&nested(100)).is_ok());
+    assert!(parse::parse(&nested(101)).is_err());
+    assert!(parse::parse("a: !x {b: 1}\n").is_err());
+    assert!(parse::parse("a: !x\n  - 1\n").is_err());
+    assert!(parse::parse("{a: 1}: 1\n").is_err());
+}
+
+#[test]
+fn quotes_are_no_difference_for_what_is_text_without() {
+    let value = |text: &str| parse::parse(text).unwrap().pop().unwrap().value;
+    for text in ["a", "nothing", "yesterday", "x1"] {
+        assert_eq!(value(text), value(&format!("\"{text}\"")), "{text}");
+    }
+    for text in ["1", "+1", "-1", ".5", "~", "null", "Null", "true", "no", "ON", "y"] {
+        assert_ne!(value(text), value(&format!("\"{text}\"")), "{text}");
+    }
+}
+
+#[test]
+fn a_new_entry_goes_behind_comments_that_belong_to_the_one_before() {
+    check(
+        "e:\n  dev:\n    r: 1\n    # one\n    # two\n  # about prod\n  prod: 1\n",
+        &[set("e.local", json!(1))],
+        "e:\n  dev:\n    r: 1\n    # one\n    # two\n  local: 1\n  # about prod\n  prod: 1\n",
+    );
+}
+
+#[test]
+fn sorted_is_what_is_sorted_as_a_whole() {
+    check("s:\n  b: 1\n  a: 2\n  c: 3\n", &[set("s.aa", json!(1))], "s:\n  b: 1\n  a: 2\n  c: 3\n  aa: 1\n");
+    check("s:\n  m: 1\n", &[set("s.b", json!(1))], "s:\n  b: 1\n  m: 1\n");
+    check("m: 1\n", &[set("b", json!(1))], "m: 1\nb: 1\n");
+    // The order of the document's keys is not that of keys below them.
+    let edited = edit("v: 1\ns:\n  a: 1\n  c: 1\n", &[set("s.b", json!(1))], &["v", "s"]);
+    assert_eq!(edited.unwrap(), "v: 1\ns:\n  a: 1\n  b: 1\n  c: 1\n");
+}
+
+#[test]
+fn an_empty_map_inside_of_a_flow_map_stays_one() {
+    check("x: {\n  a: {},\n  b: 1\n}\n", &[set("x.a.c", json!(1))], "x: {\n  a: {c: 1},\n  b: 1\n}\n");
+}
+
+#[test]
+fn a_removal_of_what_is_not_there_is_none() {
+    check("a: 1\n", &[remove("b.c"), set("z", json!(1))], "a: 1\nz: 1\n");
+    check("a: 1\nb: 2\n", &[remove("a"), remove("a.x")], "b: 2\n");
+    check("a:\n  x: 1\nb: 2\n", &[remove("a.y"), set("b", json!(3))], "a:\n  x: 1\nb: 3\n");
 }
 
 const SPEC: &str = include_str!("../../../tests/merge/appgen.yaml");
