@@ -260,6 +260,9 @@ fn lists_are_merged_by_their_items() {
     assert_eq!(names("a b c", "a x c", "a c"), None);
     assert_eq!(names("a b c", "x c", "a x c"), Some("x c".to_owned()));
     assert_eq!(names("a b c", "a x c", "a y c"), None);
+    assert_eq!(names("a b", "a x", "a"), None);
+    // What took one place together stays in its order.
+    assert_eq!(names("a b c", "a b c m", "a x y c"), Some("a x y c m".to_owned()));
     // An order of its own is taken over whole, or not at all.
     assert_eq!(names("a b c", "a b c", "c b a"), Some("c b a".to_owned()));
     assert_eq!(names("a b c", "a b c d", "c b a"), None);
@@ -291,6 +294,7 @@ fn maps_of_yaml_keep_what_only_ours_has() {
         "l:\n  - name: a\n    y: 1\n",
         "l:\n  - name: a\n    y: 2\n",
     );
+    clean("x.yaml", "a: 1 # why\n", "a: 1 # mine\n", "a: 2 # because\n", "a: 2 # mine\n");
     // Ours is in an order of its own.
     clean(
         "x.yaml",
@@ -333,6 +337,9 @@ fn what_yaml_would_refuse_is_no_merge() {
     let (base, ours) = ("a: 1\n\nb: 1\n\nc: 1\n", "new: 1\na: 1\n\nb: 1\n\nc: 1\n");
     clean("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\nnew: 1\n", ours);
     assert!(matches!(run("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\nnew: 2\n"), Merged::Conflict(_)));
+    let below = |text: &str| format!("x:\n{}", text.replace("a:", "  a:").replace("new:", "  new:"));
+    let (base, ours, next) = (below("a: 1\n# -\n"), below("new: 1\na: 1\n# -\n"), below("a: 1\n# -\nnew: 2\n"));
+    assert!(matches!(run("x.yaml", &base, &ours, &next), Merged::Conflict(_)));
     // Each line merges, and an alias would have lost its anchor.
     let (base, ours) = ("a: &x 1\n\nb: 1\n\nc: 1\n", "a: &x 1\n\nb: 1\n\nc: *x\n");
     clean("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\n", ours);
@@ -343,17 +350,17 @@ fn tables_of_toml_come_behind_the_users() {
     clean("x.toml", "a = 1\nb = 1\n", "a = 1\nb = 2\n", "b = 1\n\n[a]\nx = 1\n", "b = 2\n\n[a]\nx = 1\n");
     clean(
         "x.toml",
-        "[a]\nx = 1\n\n[b]\nz = 1\n",
-        "[a] # mine\nx = 1\n\n[b]\nz = 1\n",
-        "[new]\nw = 1\n\n[new.inner]\nv = 1\n\n[[new.list]]\nu = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n",
-        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[new]\nw = 1\n\n[new.inner]\nv = 1\n\n[[new.list]]\nu = 1\n",
+        "[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[new]\nw = 1\n\n[new.inner]\nv = 1\n\n[[new.list]]\nu = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n\n[new]\nw = 1\n\n[new.inner]\nv = 1\n\n[[new.list]]\nu = 1\n",
     );
     clean(
         "x.toml",
-        "[a]\nx = 1\n\n[b]\nz = 1\n",
-        "[a] # mine\nx = 1\n\n[b]\nz = 1\n",
-        "[[new]]\nw = 1\n\n[new.inner]\nv = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n",
-        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[[new]]\nw = 1\n\n[new.inner]\nv = 1\n",
+        "[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[[new]]\nw = 1\n\n[new.inner]\nv = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n\n[[new]]\nw = 1\n\n[new.inner]\nv = 1\n",
     );
 }
 
@@ -367,7 +374,7 @@ fn a_name_that_both_sides_have_twice_may_be_there_twice() {
 
 #[test]
 fn a_lone_carriage_return_is_no_reason_for_a_conflict_with_what_did_not_change() {
-    clean("a", "1\n", "1\r2\n", "1\n", "1\r2\n");
+    clean("x.yaml", "a: 1\n", "a: 1\rb: [\n", "a: 1\n", "a: 1\rb: [\n");
 }
 
 #[test]

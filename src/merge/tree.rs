@@ -153,7 +153,7 @@ fn gaps(from: &[String], to: &[String]) -> Vec<(Vec<usize>, Vec<usize>)> {
     let (mut f, mut t) = (0, 0);
     loop {
         let (mut removed, mut added) = (Vec::new(), Vec::new());
-        while f < from.len() && !to[t.min(to.len())..].contains(&from[f]) {
+        while f < from.len() && !to[t..].contains(&from[f]) {
             removed.push(f);
             f += 1;
         }
