@@ -35,6 +35,7 @@ pub enum Merged {
 
 /// Merges the file at `path`. `lists` are patterns of lines that form lists to which both sides may add.
 pub fn merge(path: &str, lists: &[String], sides: Sides<'_>) -> Merged {
+    // With the line ends that next has.
     if sides.ours == sides.base {
         return Merged::Clean(sides.next.to_owned());
     }

@@ -244,8 +244,8 @@ fn names(base: &str, ours: &str, next: &str) -> Option<String> {
     let Some(tree::Value::List(items)) = tree::expected(Some(&ours), Some(&next), &change) else {
         panic!("{change:?}")
     };
-    let names = items.into_iter().map(|item| if let tree::Value::Scalar(name) = item { name } else { String::new() });
-    Some(names.collect::<Vec<_>>().join(" "))
+    let name = |item| if let tree::Value::Scalar(name) = item { name } else { panic!("{item:?}") };
+    Some(items.into_iter().map(name).collect::<Vec<_>>().join(" "))
 }
 
 #[test]
@@ -340,6 +340,9 @@ fn what_yaml_would_refuse_is_no_merge() {
     let below = |text: &str| format!("x:\n{}", text.replace("a:", "  a:").replace("new:", "  new:"));
     let (base, ours, next) = (below("a: 1\n# -\n"), below("new: 1\na: 1\n# -\n"), below("a: 1\n# -\nnew: 2\n"));
     assert!(matches!(run("x.yaml", &base, &ours, &next), Merged::Conflict(_)));
+    // The reader merges maps, however often it is told to.
+    let (base, ours) = ("a: 1\n\nb: 1\n\nc: 1\n", "<<: {x: 1}\na: 1\n\nb: 1\n\nc: 1\n");
+    assert!(matches!(run("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\n<<: {x: 2}\n"), Merged::Conflict(_)));
     // Each line merges, and an alias would have lost its anchor.
     let (base, ours) = ("a: &x 1\n\nb: 1\n\nc: 1\n", "a: &x 1\n\nb: 1\n\nc: *x\n");
     clean("x.yaml", base, ours, "a: 1\n\nb: 1\n\nc: 1\n", ours);
@@ -359,8 +362,8 @@ fn tables_of_toml_come_behind_the_users() {
         "x.toml",
         "[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
         "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
-        "[[new]]\nw = 1\n\n[new.inner]\nv = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
-        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n\n[[new]]\nw = 1\n\n[new.inner]\nv = 1\n",
+        "# why\n[[new]]\nw = 1\n\n[new.inner]\nv = 1\n\n[a]\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n",
+        "[a] # mine\nx = 1\n\n[b]\nz = 1\n\n[c]\nz = 1\n\n[d]\nz = 1\n\n# why\n[[new]]\nw = 1\n\n[new.inner]\nv = 1\n",
     );
 }
 

@@ -177,10 +177,11 @@ fn apart(mut item: Item) -> Item {
         Item::ArrayOfTables(tables) => tables.get_mut(0),
         _ => None,
     };
-    if let Some(decor) = first.map(Table::decor_mut)
-        && decor.prefix().is_none_or(|prefix| prefix.as_str() == Some(""))
-    {
-        decor.set_prefix("\n");
+    if let Some(decor) = first.map(Table::decor_mut) {
+        let above = decor.prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+        if !above.starts_with('\n') {
+            decor.set_prefix(format!("\n{above}"));
+        }
     }
     item
 }

@@ -75,7 +75,7 @@ impl<'text> Editor<'text> {
         }
     }
 
-    /// `column` is where the children of `ours` go when it has none.
+    /// `column` is where the children of `ours` go when it has none; 0 when they stay in their braces.
     fn inside(&mut self, ours: &Node, next: &Node, change: &Change, column: usize) -> Result<(), Unfit> {
         match (change, &ours.kind, &next.kind) {
             (Change::Map(changes), Kind::Map(StructureStyle::Block, entries), Kind::Map(..)) => {

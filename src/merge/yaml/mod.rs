@@ -110,7 +110,7 @@ pub(super) fn merge(sides: Sides<'_>) -> Option<String> {
 
 /// Whether a reader would accept every document, duplicate keys and undefined aliases refused.
 pub(super) fn parses(text: &str) -> bool {
-    serde_saphyr::from_multiple::<serde::de::IgnoredAny>(text).is_ok()
+    parse::parse(text).is_ok() && serde_saphyr::from_multiple::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 enum Patch {

@@ -46,7 +46,7 @@ pub(super) struct Item {
 
 impl Entry {
     pub(super) fn end(&self) -> usize {
-        self.node.span.end.max(self.colon)
+        self.node.span.end
     }
 }
 
@@ -160,8 +160,9 @@ impl<'text, I: Iterator<Item = (Event<'text>, Span)>> Reader<'text, I> {
             let colon = colon.ok_or("a key without its colon")?;
             let mut node = self.node(depth + 1)?;
             if matches!(node.kind, Kind::Null) {
-                // The parser's place may lie behind comments; ours stands before them, but behind an anchor.
-                node.span = if node.span.start > line_end(self.text, colon) { colon..colon } else { node.span };
+                // The parser's place is before the colon, or behind an anchor.
+                let behind = node.span.end.max(colon);
+                node.span = behind..behind;
             }
             if map.insert(key.clone(), node.value.clone()).is_some() {
                 return Err(format!("the key `{key}` occurs twice"));

@@ -161,6 +161,7 @@ fn every_entry_and_item_has_its_place() {
         [r#".0 "- &a- x""#, r#".1 "-""#, r#".2 "- - y-z\n  - w""#, r#".2.0 "- y-z""#, r#".2.1 "- w""#]
     );
     assert_eq!(places("a:\n  # none\n\nb: &y\n# two\nc: 1\n"), [r#".a "a:""#, r#".b "b: &y""#, r#".c "c: 1""#]);
+    assert_eq!(places("a: &x # one\nb: !t # two\n"), [r#".a "a: &x""#, r#".b "b: !t""#]);
     // Below its dash, which may stand behind others.
     assert_eq!(
         places("l:\n  -\n    # one\n\n    a: 1\n  - - # two\n      b\n    -\n      c\n  - -\n      d: 1\n"),
