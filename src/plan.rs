@@ -466,3 +466,6 @@ pub fn same_lines(a: &str, b: &str) -> bool {
 pub fn is_pristine(bytes: &[u8], sha256: &str) -> bool {
     Ours::of(bytes).hash() == sha256
 }
+
+#[cfg(test)]
+mod tests;

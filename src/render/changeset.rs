@@ -126,3 +126,6 @@ impl ChangesetValues {
         [("schema", !rows && !sql), ("insert_rows", rows), ("sql", sql)]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -507,14 +507,4 @@ fn in_order_of_references(entities: &BTreeMap<EntityName, Entity>, problems: &mu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changesets_follow_their_numbers() {
-        let id = |text: &str| ChangesetId::parse(text).unwrap();
-        let mut ids = [id("10000-a"), id("9999-b"), id("0002-b"), id("0002-a")];
-        ids.sort();
-        assert_eq!(ids.map(String::from), ["0002-a", "0002-b", "9999-b", "10000-a"]);
-    }
-}
+mod tests;

@@ -495,6 +495,91 @@ mod tests {
     }
 
     #[test]
+    fn plurals_of_the_shortest_words() {
+        for (one, many) in [("y", "ys"), ("by", "bies"), ("key", "keys"), ("s", "ses"), ("quiz", "quizes"), ("a", "as")]
+        {
+            assert_eq!(plural(one), many);
+        }
+    }
+
+    #[test]
+    fn a_title_starts_with_a_capital() {
+        assert_eq!(["my-service", "a", ""].map(title), ["My service", "A", ""]);
+        assert_eq!(["get-quote", "a-1", ""].map(pascal), ["GetQuote", "A1", ""]);
+    }
+
+    #[test]
+    fn the_closest_word_is_within_a_third() {
+        let known = ["health", "metrics", "ready"];
+        assert_eq!(closest("helth", known), Some("health"));
+        assert_eq!(closest("ready", known), Some("ready"));
+        // Two of five letters are more than a third; two of six are a third.
+        assert_eq!(closest("redux", known), None);
+        assert_eq!(closest("heatlx", known), Some("health"));
+        assert_eq!(closest("ab", ["ab"]), Some("ab"));
+        assert_eq!(closest("x", []), None);
+    }
+
+    #[test]
+    fn a_refused_column_comes_with_the_same_in_snake_case_where_that_passes() {
+        let refused = |text: &str| SqlName::parse(text).unwrap_err();
+        assert_eq!(refused("unitPrice").suggestion.as_deref(), Some("unit_price"));
+        assert_eq!(refused("a-b_").suggestion.as_deref(), Some("a_b"));
+        for text in ["Select", "1a", "", "order"] {
+            assert_eq!(refused(text).suggestion, None, "{text}");
+        }
+        assert_eq!(refused("order").reason, "`order` is reserved in PostgreSQL");
+        let longest = "a".repeat(63);
+        assert_eq!(SqlName::parse(&longest).unwrap().as_str(), longest);
+        assert!(refused(&format!("{longest}a")).reason.ends_with("has 64 bytes, and PostgreSQL keeps 63"));
+        let rust = |text: &str| SqlName::parse(text).unwrap().rust_identifier();
+        assert_eq!((rust("type"), rust("kind")), ("r#type".to_owned(), "kind".to_owned()));
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_what_to_try() {
+        let said = |text: &str| ServiceName::parse(text).unwrap_err().to_string();
+        for (text, expected) in [
+            ("", "the service name is empty"),
+            ("a/b", "`a/b` is a path, and a service name is one word; try `a-b`"),
+            ("a\\b", "`a\\\\b` is a path, and a service name is one word; try `a-b`"),
+            (".", "`.` is a path, and a service name is one word"),
+            ("..", "`..` is a path, and a service name is one word"),
+            ("Fn", "`Fn` has `F`, and a service name has only lower-case ASCII letters, digits and `-`"),
+            ("a.b", "`a.b` has `.`, and a service name has only lower-case ASCII letters, digits and `-`; try `a-b`"),
+            ("1st", "`1st` does not start with a letter; try `st`"),
+            ("1", "`1` does not start with a letter"),
+            ("a-", "`a-` has a `-` at its end or two in a row; try `a`"),
+            ("a--b", "`a--b` has a `-` at its end or two in a row; try `a-b`"),
+            ("async", "`async` is a Rust keyword; try `async-service`"),
+            ("off", "`off` reads as a boolean or null in YAML; try `off-service`"),
+            ("lpt1", "`lpt1` is a device name on Windows; try `lpt1-service`"),
+            ("build", "`build` is reserved by Cargo or rustc; try `build-service`"),
+            ("pg-main", "`pg-main` cannot be a database and its owner in PostgreSQL; try `main-service`"),
+            ("postgres", "`postgres` cannot be a database and its owner in PostgreSQL; try `postgres-service`"),
+            ("tokio", "`tokio` is a dependency of the generated package; try `tokio-service`"),
+        ] {
+            assert_eq!(said(text), expected);
+        }
+        let longest = "a".repeat(40);
+        assert_eq!(ServiceName::parse(&longest).unwrap().kebab(), longest);
+        let longer = format!("{longest}a");
+        let expected = format!("`{longer}` has 41 characters, and a service name has at most 40; try `{longest}`");
+        assert_eq!(said(&longer), expected);
+        // Cut where a word ends, what is tried has no dash at its end.
+        let cut = "a".repeat(39);
+        assert!(said(&format!("{cut}-b")).ends_with(&format!("; try `{cut}`")));
+        for text in ["base", "all", "overlays", "and", "or", "not"] {
+            assert_eq!(EnvironmentName::parse(text).unwrap_err().suggestion, None, "{text}");
+        }
+        for text in ["custom", "registry"] {
+            assert_eq!(HandlerName::parse(text).unwrap_err().suggestion, Some(format!("{text}-handler")));
+            assert_eq!(EntityName::parse(text).unwrap_err().suggestion, Some(format!("{text}-entity")));
+        }
+        assert_eq!(EnvironmentName::parse("dev-2").unwrap().snake(), "dev_2");
+    }
+
+    #[test]
     fn a_refused_name_comes_with_one_that_passes() {
         for text in ["My Service", "fn", "../x", "1st-service", "test", "Ünicode", "a_b", "on", "con"] {
             let error = ServiceName::parse(text).unwrap_err();
