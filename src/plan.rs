@@ -341,12 +341,14 @@ impl Reconciler<'_> {
             _ => {
                 let sides = Sides { base: &base.text, ours: text, next: &next.text };
                 match merge::merge(path.as_str(), &next.lists, sides) {
-                    Merged::Clean(merged) if merged == *text && path == from => return Ok(()),
                     Merged::Clean(merged) => (Action::Update, merged),
                     Merged::Conflict(marked) => (Action::Conflict, marked),
                 }
             }
         };
+        if action == Action::Update && merged == *text && path == from {
+            return Ok(());
+        }
         let sides = (action == Action::Conflict).then(|| (base.text.clone(), next.text.clone()));
         if action == Action::Conflict {
             self.out.conflicts.insert(path.clone());

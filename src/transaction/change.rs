@@ -109,7 +109,7 @@ pub fn commit(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Arrival, 
 }
 
 /// Writes everything that the commit point needs.
-fn stage(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Journal, CommitError> {
+pub(super) fn stage(guard: &Guard<'_>, command: &str, plan: &Plan) -> Result<Journal, CommitError> {
     let mut staging = Staging { guard, written: Vec::new() };
     let mut entries = Vec::new();
     for (index, change) in plan.written().enumerate() {

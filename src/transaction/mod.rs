@@ -90,3 +90,6 @@ fn recorded(path: &Path) -> io::Result<Vec<u8>> {
 fn sync(paths: &[PathBuf]) -> io::Result<()> {
     paths.iter().try_for_each(|path| File::open(path)?.sync_all())
 }
+
+#[cfg(test)]
+mod tests;
