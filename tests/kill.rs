@@ -322,6 +322,115 @@ fn a_change_killed_at_every_system_call() {
     assert!(kills > 100, "only {kills} kills");
 }
 
+/// What a program told the kernel to put on the disk, or to call by another name, call by call.
+struct Calls(Vec<(String, PathBuf)>);
+
+impl Calls {
+    /// Reads what `strace -y` wrote: the name of each call with its last path.
+    fn read(log: &Path) -> Self {
+        let text = fs::read_to_string(log).unwrap();
+        let call = |line: &str| {
+            // Another thread may be at work before a call is done.
+            let (call, result) = line.rsplit_once(" = ").or(line.split_once(" <unfinished ...>"))?;
+            let (name, arguments) = call.split_once('(')?;
+            let path = match name.rsplit(' ').next()? {
+                "fsync" => arguments.split_once('<')?.1.split_once('>')?.0,
+                "rename" => arguments.rsplit('"').nth(1)?,
+                "openat" if !arguments.contains("O_CREAT") => return None,
+                _ => arguments.split('"').nth(1)?,
+            };
+            (!result.starts_with('-')).then(|| (name.rsplit(' ').next().unwrap().to_owned(), PathBuf::from(path)))
+        };
+        Self(text.lines().filter_map(call).collect())
+    }
+
+    /// Where the first of these calls stands.
+    fn first(&self, wanted: impl Fn(&str, &Path) -> bool) -> usize {
+        self.0.iter().position(|(name, path)| wanted(name, path)).unwrap()
+    }
+
+    /// Of the calls in a range, the paths of those that are wanted, each with where it stands.
+    fn of(&self, range: std::ops::Range<usize>, wanted: &[&str]) -> Vec<(usize, &Path)> {
+        let calls = range.map(|at| (at, &self.0[at])).filter(|(_, (name, _))| wanted.contains(&name.as_str()));
+        calls.map(|(at, (_, path))| (at, path.as_path())).collect()
+    }
+
+    #[track_caller]
+    fn assert_synced(&self, path: &Path, range: std::ops::Range<usize>, what: &str) {
+        let synced = self.of(range, &["fsync"]).iter().any(|(_, synced)| *synced == path);
+        assert!(synced, "{what}: {} was not synced", path.display());
+    }
+}
+
+const TRACED: &[&str] = &["-y", "-s", "400", "-e", "trace=openat,rename,fsync,unlink,mkdir", "-o"];
+
+/// Nobody can pull the plug here: that what must be on the disk is there before the next step is seen in the calls.
+#[test]
+fn a_change_is_on_the_disk_before_its_commit_point_and_before_its_end() {
+    let what = "the order of writes";
+    let Some(strace) = support::tool("strace", what) else { return };
+    for_every_change(|case| {
+        case.again();
+        let root = fs::canonicalize(&case.root).unwrap();
+        let log = case.place.path().join("log");
+        let output = case.traced(&strace, &[TRACED, &[log.to_str().unwrap()]].concat());
+        if !matches!(output.status.code(), Some(0 | 4)) {
+            return support::skip(what, &String::from_utf8_lossy(&output.stderr));
+        }
+        let calls = Calls::read(&log);
+        let records = root.join(".appgen");
+        let (staged, transactions) = (records.join("txn/staged"), records.join("txn"));
+        let commit = calls.first(|name, path| name == "rename" && path == staged.join("manifest.json"));
+        let mut last = 0;
+        for (at, path) in calls.of(0..commit, &["openat"]) {
+            if path.starts_with(&staged) {
+                calls.assert_synced(path, at..commit, &case.line);
+                last = at;
+            }
+        }
+        for directory in [&staged, &transactions, &records, &root] {
+            calls.assert_synced(directory, last..commit, &case.line);
+        }
+        let end = calls.0.len();
+        calls.assert_synced(&staged, commit..end, &case.line);
+        let arrived = calls.of(commit..end, &["rename", "unlink"]);
+        let arrived: Vec<_> = arrived.into_iter().filter(|(_, path)| !path.starts_with(&records)).collect();
+        assert!(!arrived.is_empty(), "{}: nothing arrived", case.line);
+        for (at, path) in arrived {
+            let inside = path.ancestors().skip(1).take_while(|directory| directory.starts_with(&root));
+            for directory in inside.filter(|directory| directory.is_dir()) {
+                calls.assert_synced(directory, at..end, &case.line);
+            }
+        }
+        let kept = calls.first(|name, path| name == "rename" && path == transactions.join("last"));
+        calls.assert_synced(&transactions, kept..end, &case.line);
+    });
+}
+
+#[test]
+fn a_new_repository_is_on_the_disk_before_it_has_its_name() {
+    let what = "the order of writes of `new`";
+    let Some(strace) = support::tool("strace", what) else { return };
+    let place = Place::in_memory();
+    let log = place.path().join("log");
+    let mut command = Command::new(strace);
+    command.args(["-f", "-qq"]).args(TRACED).arg(&log).arg(env!("CARGO_BIN_EXE_appgen")).args(NEW);
+    let output = command.current_dir(place.path()).output().unwrap();
+    if !output.status.success() {
+        return support::skip(what, &String::from_utf8_lossy(&output.stderr));
+    }
+    let calls = Calls::read(&log);
+    let (root, end) = (fs::canonicalize(place.path()).unwrap(), calls.0.len());
+    let named = calls.first(|name, path| name == "rename" && path.ends_with("a"));
+    let made = calls.of(0..named, &["openat", "mkdir"]);
+    let made: Vec<_> = made.into_iter().filter(|(_, path)| path.to_string_lossy().contains(".appgen-new-a")).collect();
+    assert!(made.len() > 150, "{}", made.len());
+    for (at, path) in made {
+        calls.assert_synced(&root.join(path), at..named, "new");
+    }
+    calls.assert_synced(&root, named..end, "new");
+}
+
 #[test]
 fn a_change_killed_three_hundred_times_at_random() {
     let times = 300_usize.div_ceil(CHANGES.len());

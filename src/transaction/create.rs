@@ -41,7 +41,6 @@ pub fn create(target: &Path, plan: &Plan, commit: Option<&str>) -> io::Result<Op
     indexed.and(synced)?;
     File::open(&staging.path)?.sync_all()?;
     fs::rename(&staging.path, target)?;
-    staging.done();
     File::open(parent)?.sync_all()?;
     Ok(git)
 }
@@ -55,12 +54,11 @@ fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B
     })
 }
 
-/// A directory beside the target that is removed again unless it became the target. It is locked while its owner
-/// lives, so that another `new` can tell it from one that was left behind.
+/// A directory beside the target that is removed again unless it became the target: then it is not there any more. It is
+/// locked while its owner lives, so that another `new` can tell it from one that was left behind.
 struct Staging {
     path: PathBuf,
     lock: File,
-    finished: bool,
 }
 
 impl Staging {
@@ -81,23 +79,17 @@ impl Staging {
             // Where the file system knows no locks, nobody can take the directory for one that was left behind.
             let free = !matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
             if free && same(&lock) == Some(true) {
-                return Ok(Self { path, lock, finished: false });
+                return Ok(Self { path, lock });
             }
         }
         Err(io::Error::other("no name was free for a temporary directory"))
-    }
-
-    fn done(mut self) {
-        self.finished = true;
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.finished {
-            // What stays behind is removed by the next `new`; the error that led here matters more.
-            let _ = fs::remove_dir_all(&self.path);
-        }
+        // What stays behind is removed by the next `new`; the error that led here matters more.
+        let _ = fs::remove_dir_all(&self.path);
         let _ = self.lock.unlock();
     }
 }

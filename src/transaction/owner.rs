@@ -35,7 +35,7 @@ pub(super) fn resemble(there: &Metadata, file: &File) -> io::Result<()> {
 }
 
 /// Only root may give files away; for everybody else they stay his own.
-fn or_not_permitted(given: io::Result<()>) -> io::Result<()> {
+pub(super) fn or_not_permitted(given: io::Result<()>) -> io::Result<()> {
     match given {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         done => done,

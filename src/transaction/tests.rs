@@ -393,6 +393,14 @@ fn advice_fits_the_fault() {
 }
 
 #[test]
+fn who_may_not_give_a_file_away_keeps_it() {
+    let failed = |kind: ErrorKind| owner::or_not_permitted(Err(io::Error::from(kind))).map_err(|error| error.kind());
+    assert_eq!(failed(ErrorKind::PermissionDenied), Ok(()));
+    assert_eq!(failed(ErrorKind::ReadOnlyFilesystem), Err(ErrorKind::ReadOnlyFilesystem));
+    assert!(owner::or_not_permitted(Ok(())).is_ok());
+}
+
+#[test]
 fn a_new_repository_is_there_whole_or_not_at_all() {
     let place = TempDir::new().unwrap();
     let target = place.path().join("made");
