@@ -95,7 +95,7 @@ impl Drop for Staging {
 }
 
 /// Removes what killed runs left in `parent`. What is locked belongs to one that lives.
-fn sweep(parent: &Path) {
+pub(super) fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let stale = entry.file_name().to_string_lossy().starts_with(STAGING_PREFIX)

@@ -393,6 +393,24 @@ fn advice_fits_the_fault() {
 }
 
 #[test]
+fn what_a_dying_git_still_writes_into_is_removed_as_well() {
+    const FILES: usize = 2000;
+    let place = TempDir::new().unwrap();
+    let left = place.path().join(".appgen-new-a-1-0");
+    fs::create_dir(&left).unwrap();
+    (0..FILES).for_each(|file| fs::write(left.join(file.to_string()), "").unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while fs::read_dir(&left).is_ok_and(|files| files.count() == FILES) {}
+            // Whoever goes through the directory has passed the place of some of these.
+            (0..50).for_each(|late| drop(fs::write(left.join(format!("late-{late}")), "")));
+        });
+        create::sweep(place.path());
+    });
+    assert!(!left.exists());
+}
+
+#[test]
 fn who_may_not_give_a_file_away_keeps_it() {
     let failed = |kind: ErrorKind| owner::or_not_permitted(Err(io::Error::from(kind))).map_err(|error| error.kind());
     assert_eq!(failed(ErrorKind::PermissionDenied), Ok(()));
