@@ -1,7 +1,7 @@
-//! Killed at every system call that changes the disk, and at random. `new`: the target is absent or complete, and the
-//! next `new` leaves no temporary directory behind. A change: the tree is the old one or, after the next changing
-//! command, the new one. Everything happens in memory where there is such a disk: the calls are the same, and hundreds
-//! of times nobody waits for a real one. Budget: 4 minutes on 2 cores.
+//! Killed at every system call that changes the disk, or at every third where there are many, and at random. `new`: the
+//! target is absent or complete, and the next `new` leaves no temporary directory behind. A change: the tree is the old
+//! one or, after the next changing command, the new one. Everything happens in memory where there is such a disk: the
+//! calls are the same, and hundreds of times nobody waits for a real one. Budget: 2 minutes on 2 cores.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::support;
 use crate::support::Place;
+use crate::support::extent::share;
 
 /// What `new` calls to change the disk, and to protect what it changes.
 const SYSTEM_CALLS: &[&str] = &[
@@ -62,18 +63,18 @@ fn killed_at_every_system_call() {
     for call in SYSTEM_CALLS {
         let calls: Vec<_> = text.lines().filter(|line| line.contains(&format!(" {call}("))).collect();
         // Where a call comes a hundred times in a row, a kill at every third shows as much.
-        let step = if calls.len() > 60 && !support::everything_is_required() { calls.len() / 20 } else { 1 };
-        for nth in (1..=calls.len()).step_by(step) {
+        for nth in share(calls.len()) {
             // What is read changes nothing.
-            if *call == "openat" && !calls[nth - 1].contains("O_CREAT") {
+            if *call == "openat" && !calls[nth].contains("O_CREAT") {
                 continue;
             }
+            let nth = nth + 1;
             traced(&["-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={nth}")]);
             check(&place, &complete, &format!("{call} {nth}"));
             kills += 1;
         }
     }
-    assert!(kills > 100, "only {kills} kills");
+    assert!(kills > 50, "only {kills} kills");
 }
 
 /// Starts and kills `appgen` after a delay below `longest`, again and again.
@@ -303,14 +304,14 @@ fn a_change_killed_at_every_system_call() {
         let text = fs::read_to_string(&log).unwrap();
         for call in SYSTEM_CALLS {
             let calls: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("{call}("))).collect();
-            let step = if support::everything_is_required() { 1 } else { 7 };
-            for nth in (1..=calls.len()).step_by(step) {
-                let text = calls[nth - 1];
+            for nth in share(calls.len()) {
+                let text = calls[nth];
                 // What is read changes nothing, and what is said comes after the change.
                 let said = text.starts_with("write(1,") || text.starts_with("write(2,");
                 if said || (*call == "openat" && !text.contains("O_CREAT")) {
                     continue;
                 }
+                let nth = nth + 1;
                 case.again();
                 case.traced(&strace, &["-o", "/dev/null", "-e", &format!("inject={call}:signal=KILL:when={nth}")]);
                 case.check(&format!("{call} {nth}"));
@@ -319,7 +320,7 @@ fn a_change_killed_at_every_system_call() {
         }
     });
     let kills = kills.into_inner();
-    assert!(kills > 100, "only {kills} kills");
+    assert!(kills > 50, "only {kills} kills");
 }
 
 /// What a program told the kernel to put on the disk, or to call by another name, call by call.

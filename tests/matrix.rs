@@ -22,6 +22,7 @@ use crate::evolution::{COMMANDS, assert_same, fresh};
 use crate::manifests::violations_of_an_overlay;
 use crate::support;
 use crate::support::deployment::{manifests, rendered};
+use crate::support::extent::{Extent, extent, head, wanted};
 use crate::support::generated::{is_asked_for, one_at_a_time, prove};
 use crate::support::pairwise::{has, pairs};
 use crate::support::repository::Repo;
@@ -44,10 +45,6 @@ fn specs() -> &'static Specs {
     SPECS.get_or_init(Specs::new)
 }
 
-fn wanted() -> String {
-    std::env::var("APPGEN_MATRIX").unwrap_or_default()
-}
-
 /// The rows that APPGEN_MATRIX names by number: nothing is done with others.
 fn named() -> Option<Vec<usize>> {
     wanted().split(',').map(|row| row.parse().ok()).collect()
@@ -59,19 +56,20 @@ fn rows_of_this_commit(what: &str) -> Vec<usize> {
     if let Some(rows) = named() {
         return rows;
     }
-    if wanted() == "all" {
-        return (0..all).collect();
+    match extent() {
+        Extent::All => (0..all).collect(),
+        Extent::Commit(part) => {
+            let row = part % all;
+            support::say(&format!("{what}: row {row} of {all}, by the commit {}", head()));
+            vec![row]
+        }
+        Extent::Little => {
+            support::say(&format!(
+                "left out: {what} of rows of the matrix; APPGEN_MATRIX=commit takes one, all every one"
+            ));
+            Vec::new()
+        }
     }
-    if wanted() != "commit" {
-        support::say(&format!("left out: {what} of rows of the matrix; APPGEN_MATRIX=commit takes one, all every one"));
-        return Vec::new();
-    }
-    let root = env!("CARGO_MANIFEST_DIR");
-    let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root).output().unwrap();
-    let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
-    let row = u64::from_str_radix(head.get(..8).unwrap_or("0"), 16).unwrap_or(0) as usize % all;
-    support::say(&format!("{what}: row {row} of {all}, by the commit {head}"));
-    vec![row]
 }
 
 /// Does it with every row, also after one that fails: a run of all takes too long to tell one fault at a time.

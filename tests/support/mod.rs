@@ -10,6 +10,7 @@ use appgen::templates::{CARGO_LOCK_DATA, TemplateSet};
 use tempfile::TempDir;
 
 pub mod deployment;
+pub mod extent;
 pub mod generated;
 pub mod monitoring;
 pub mod pairwise;
