@@ -22,7 +22,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::support;
-use crate::support::generated::{cargo, is_asked_for, one_at_a_time, target};
+use crate::support::generated::{cargo, check, is_asked_for, one_at_a_time, target};
 use crate::support::{Place, Run};
 use similar::TextMerge;
 
@@ -618,7 +618,7 @@ fn clean_results_build() {
             continue;
         }
         println!("{}", cell.name());
-        one_at_a_time(|| cargo(&workshop(&sources), &["check", "--tests", "--locked", "--quiet"]));
+        one_at_a_time(|| check(&workshop(&sources)));
         built.push(sources);
     }
     // The service itself reads its configuration.

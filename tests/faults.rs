@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support;
+use crate::support::extent::share;
 use crate::support::repository::Repo;
 use crate::support::{Place, Run};
 
@@ -239,7 +240,8 @@ const CALLS: &[&str] = &["mkdir", "openat", "write", "fsync", "rename", "unlink"
 fn whatever_call_fails_the_tree_is_the_old_one_or_the_new_one() {
     let Some(strace) = support::tool("strace", "system calls that fail") else { return };
     for (line, conflict) in [("add-env staging", false), ("remove-handler quote", false), ("sync", true)] {
-        let origin = Repo::with(&["--no-git"]);
+        // The calls are the same, and nobody waits for a disk.
+        let origin = Repo::made_in(Place::in_memory(), &["--no-git"]);
         origin.run("add-handler ping").succeeds();
         origin.edit("README.md", "\n", "\nOurs.\n");
         if conflict {
@@ -270,8 +272,7 @@ fn whatever_call_fails_the_tree_is_the_old_one_or_the_new_one() {
         let mut refused = 0;
         for call in CALLS {
             let calls: Vec<_> = text.lines().filter(|line| line.starts_with(&format!("{call}("))).collect();
-            let step = if support::everything_is_required() { 1 } else { 6 };
-            for (index, found) in calls.iter().enumerate().step_by(step) {
+            for (index, found) in share(calls.len()).map(|index| (index, calls[index])) {
                 let read = *call == "openat" && !found.contains("O_CREAT");
                 if read || found.starts_with("write(1,") || found.starts_with("write(2,") {
                     continue;
@@ -289,7 +290,7 @@ fn whatever_call_fails_the_tree_is_the_old_one_or_the_new_one() {
                 }
             }
         }
-        assert!(refused > 10, "{line}: only {refused} failures were met");
+        assert!(refused > 5, "{line}: only {refused} failures were met");
     }
 }
 

@@ -64,6 +64,12 @@ pub fn prove(root: &Path) {
     assert!(!tests.err.contains("skipped"), "{}", tests.err);
 }
 
+/// Compiled with its tests, without a program in the end. Again and again in one directory, of which little changes.
+#[track_caller]
+pub fn check(root: &Path) {
+    super::succeed(command(root).args(["check", "--tests", "--locked", "--quiet"]).env("CARGO_INCREMENTAL", "1"));
+}
+
 /// Formatted and linted, by the commands that people type. Again and again in one repository, of which little changes.
 #[track_caller]
 pub fn lint(root: &Path) {
