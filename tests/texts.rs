@@ -104,7 +104,7 @@ fn rendered(text: &str) -> Files {
     files
 }
 
-/// The texts of a file as a reader of its language sees them. JSON inside a text is read too.
+/// The texts of a file as a reader of its language sees them. Collections of JSON inside a text are read too.
 fn texts(path: &str, text: &str) -> Vec<String> {
     let name = path.rsplit('/').next().unwrap();
     let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
@@ -123,8 +123,8 @@ fn texts(path: &str, text: &str) -> Vec<String> {
         "Dockerfile" => text.lines().flat_map(label).collect(),
         _ => panic!("who reads `{path}`?"),
     };
-    let inner = |text: String| match serde_json::from_str::<Value>(&text).map(|value| strings(&value)) {
-        Ok(inner) if !inner.is_empty() => inner,
+    let inner = |text: String| match serde_json::from_str::<Value>(&text) {
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => strings(&value),
         _ => vec![text],
     };
     found.into_iter().flat_map(inner).collect()
@@ -356,6 +356,7 @@ const TEXTS: &[&str] = &[
     "_a_ **b** ~~c~~ [d](e)",
     "https://a.example/?b=c&d",
     "E'a' U&'b' $$c$$",
+    "\"",
 ];
 
 #[test]
