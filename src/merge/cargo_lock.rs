@@ -128,16 +128,16 @@ fn read(text: &str) -> Option<Lock> {
     let document = DocumentMut::from_str(text).ok()?;
     let tables = document.get("package").and_then(|item| item.as_array_of_tables());
     let field = |table: &toml_edit::Table, key: &str| table.get(key).and_then(|item| item.as_str()).map(str::to_owned);
-    let mut raw = Vec::new();
+    let (mut ids, mut listed) = (Vec::new(), Vec::new());
     for table in tables.into_iter().flatten() {
-        let id = (field(table, "name")?, field(table, "version")?, field(table, "source").unwrap_or_default());
-        let listed = table.get("dependencies").and_then(|item| item.as_array());
-        let listed: Vec<String> =
-            listed.into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect();
-        raw.push((id, listed));
+        ids.push((field(table, "name")?, field(table, "version")?, field(table, "source").unwrap_or_default()));
+        listed.push(table.get("dependencies").map(|item| {
+            let items = item.as_array().into_iter().flatten();
+            items.filter_map(|item| item.as_str().map(str::to_owned)).collect::<Vec<_>>()
+        }));
     }
     let (header, body) = text.split_once(START).unwrap_or((text, ""));
-    let mut blocks: Vec<&str> = if raw.is_empty() { Vec::new() } else { body.split(START).collect() };
+    let mut blocks: Vec<&str> = if ids.is_empty() { Vec::new() } else { body.split(START).collect() };
     let mut tail = String::new();
     if let Some(last) = blocks.last_mut()
         && let Some(at) = last.find("\n[")
@@ -145,20 +145,25 @@ fn read(text: &str) -> Option<Lock> {
         tail = last[at + 1..].to_owned();
         *last = &last[..at];
     }
-    if blocks.len() != raw.len() {
+    if blocks.len() != ids.len() {
         return None;
     }
     let mut packages = BTreeMap::new();
-    for ((id, listed), block) in raw.iter().zip(blocks) {
-        let block = block.find("\ndependencies = [").map_or(block, |at| &block[..=at]);
-        let dependencies = listed.iter().filter_map(|name| resolve(&raw, name)).collect();
-        packages.insert(id.clone(), Package { text: block.trim_end().to_owned() + "\n", dependencies });
+    for ((id, listed), block) in ids.iter().zip(listed).zip(blocks) {
+        let (text, listed) = match (listed, block.find("\ndependencies = [")) {
+            (Some(listed), Some(at)) => (&block[..=at], listed),
+            (None, _) => (block, Vec::new()),
+            // In another form than cargo's.
+            (Some(_), None) => return None,
+        };
+        let dependencies = listed.iter().filter_map(|name| resolve(&ids, name)).collect();
+        packages.insert(id.clone(), Package { text: text.trim_end().to_owned() + "\n", dependencies });
     }
     Some(Lock { header: header.to_owned(), packages, tail })
 }
 
 /// `name`, `name version` or `name version (source)`.
-fn resolve(packages: &[(Id, Vec<String>)], reference: &str) -> Option<Id> {
+fn resolve(packages: &[Id], reference: &str) -> Option<Id> {
     let mut parts = reference.splitn(3, ' ');
     let (name, version, source) = (parts.next()?, parts.next(), parts.next());
     let source = source.map(|source| source.trim_start_matches('(').trim_end_matches(')'));
@@ -167,7 +172,7 @@ fn resolve(packages: &[(Id, Vec<String>)], reference: &str) -> Option<Id> {
         let same = |source: &str| id.2 == source || id.2.split('#').next() == Some(source);
         id.0 == name && version.is_none_or(|version| id.1 == version) && source.is_none_or(same)
     };
-    packages.iter().map(|(id, _)| id).find(fits).cloned()
+    packages.iter().find(fits).cloned()
 }
 
 fn write(lock: &Lock) -> String {
@@ -356,6 +361,10 @@ version = "1.0.0"
         let base = lock(&[("a", "1.0.0", &[])]);
         let next = lock(&[("b", "1.0.0", &[])]);
         assert_eq!(merge(Sides { base: &base, ours: "<<<<<<<\n", next: &next }), (next.clone(), true));
+        for strange in ["dependencies  = [\n \"a\",\n]\n", "dependencies  = []\n", "\"dependencies\" = []\n"] {
+            let ours = lock(&[("a", "1.0.0", &[])]) + strange;
+            assert_eq!(merge(Sides { base: &base, ours: &ours, next: &next }), (next.clone(), true), "{strange}");
+        }
         // But not where there is nothing new.
         assert_eq!(merge(Sides { base: &base, ours: "<<<<<<<\n", next: &base }), ("<<<<<<<\n".to_owned(), true));
     }
