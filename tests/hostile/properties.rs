@@ -200,9 +200,10 @@ fn fault(path: &str, text: &str) -> Option<String> {
     }
 }
 
-/// The first line that ends inside a literal: what Liquibase reads of the next one would be the user's to say.
+/// The first line that ends inside a literal: what Liquibase reads of the next one would be the user's to say. A comment
+/// has none.
 fn unclosed(sql: &str) -> Option<&str> {
-    sql.lines().find(|line| {
+    sql.lines().filter(|line| !line.starts_with("-- ")).find(|line| {
         let (mut rest, mut open) = (*line, false);
         while let Some(at) = rest.find('\'') {
             let escapes = rest[..at].ends_with('E');
