@@ -188,6 +188,8 @@ fn what_is_too_deep_or_tagged_is_not_read() {
     let nested = |depth: usize| "[".repeat(depth) + "1" + &"]".repeat(depth);
     assert!(parse::parse(&nested(100)).is_ok());
     assert!(parse::parse(&nested(101)).is_err());
+    let nested = |depth: usize| "{a: ".repeat(depth) + "1" + &"}".repeat(depth);
+    assert!(parse::parse(&nested(100)).is_ok() && parse::parse(&nested(101)).is_err());
     assert!(parse::parse("a: !x {b: 1}\n").is_err());
     assert!(parse::parse("a: !x\n  - 1\n").is_err());
     assert!(parse::parse("{a: 1}: 1\n").is_err());
@@ -218,6 +220,7 @@ fn sorted_is_what_is_sorted_as_a_whole() {
     check("s:\n  b: 1\n  a: 2\n  c: 3\n", &[set("s.aa", json!(1))], "s:\n  b: 1\n  a: 2\n  c: 3\n  aa: 1\n");
     check("s:\n  m: 1\n", &[set("s.b", json!(1))], "s:\n  b: 1\n  m: 1\n");
     check("m: 1\n", &[set("b", json!(1))], "m: 1\nb: 1\n");
+    check("a: 1\nm: 1\n", &[set("b", json!(1))], "a: 1\nb: 1\nm: 1\n");
     // The order of the document's keys is not that of keys below them.
     let edited = edit("v: 1\ns:\n  a: 1\n  c: 1\n", &[set("s.b", json!(1))], &["v", "s"]);
     assert_eq!(edited.unwrap(), "v: 1\ns:\n  a: 1\n  b: 1\n  c: 1\n");
