@@ -11,8 +11,10 @@ use super::apply::{BACK, remove_directory};
 use super::journal::MANIFEST;
 use super::*;
 use crate::plan::{Action, Change, Plan};
-use crate::spec::SPEC_FILE;
 use crate::worktree::Worktree;
+
+/// What makes a directory a repository.
+const SPEC_FILE: &str = "appgen.yaml";
 
 struct Repo(TempDir);
 
