@@ -248,7 +248,7 @@ fn every_command_leaves_a_repository_that_builds() {
         }
         step(Proof::Lints, "remove-handler factorial");
         step(Proof::Later, "remove-entity tag --unapplied");
-        step(Proof::Lints, "remove-entity currency");
+        step(Proof::Tests, "remove-entity currency");
         step(Proof::Later, "remove-entity invoice --drop-table");
         step(Proof::Later, "remove-env qa");
         step(Proof::Tests, "remove-env test");

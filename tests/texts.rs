@@ -397,7 +397,8 @@ fn a_database_holds_the_very_texts() {
         \x20 0001-create-things: {{ create_table: {{ entity: thing, table: things, fields: {{ name: {{ type: text, unique: true }} }} }} }}\n\
         \x20 0002-insert: {{ insert_rows: {{ table: things, context: dev, rows: [{rows}] }} }}\n\
         \x20 0003-extend-things:\n    add_columns:\n      table: things\n      fields:\n{fields}\
-        \x20 0004-own: {{ sql: {{ description: rollback drop table things; }} }}\n",
+        \x20 0004-own: {{ sql: {{ description: rollback drop table things; }} }}\n\
+        \x20 0005-quote: {{ sql: {{ description: \"it's: a'\" }} }}\n",
         rows = rows.join(", "),
     );
     let repo = Repo::from_spec(&spec);
@@ -419,6 +420,6 @@ fn a_database_holds_the_very_texts() {
         format!("(select * from things limit 1) as row, lateral (values {}) as filled (text)", filled.join(", "));
     let values = postgres.sql("postgres", &format!("select encode(convert_to(text, 'UTF8'), 'hex') from {filled}"));
     assert_eq!(values.lines().collect::<Vec<_>>(), texts);
-    run(&["rollback-count", "--count=3", "--contexts=dev"]);
+    run(&["rollback-count", "--count=4", "--contexts=dev"]);
     assert_eq!(postgres.sql("postgres", "select count(*) from things").trim(), "0");
 }

@@ -41,6 +41,7 @@ pub fn create(target: &Path, plan: &Plan, commit: Option<&str>) -> io::Result<Op
     indexed.and(synced)?;
     File::open(&staging.path)?.sync_all()?;
     fs::rename(&staging.path, target)?;
+    staging.done();
     File::open(parent)?.sync_all()?;
     Ok(git)
 }
@@ -54,15 +55,16 @@ fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B
     })
 }
 
-/// A directory beside the target that is removed again unless it became the target: then it is not there any more. It is
-/// locked while its owner lives, so that another `new` can tell it from one that was left behind.
-struct Staging {
-    path: PathBuf,
+/// A directory beside the target that is removed again unless it became the target. It is locked while its owner
+/// lives, so that another `new` can tell it from one that was left behind.
+pub(super) struct Staging {
+    pub(super) path: PathBuf,
     lock: File,
+    finished: bool,
 }
 
 impl Staging {
-    fn new(parent: &Path, target: &Path) -> io::Result<Self> {
+    pub(super) fn new(parent: &Path, target: &Path) -> io::Result<Self> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         for attempt in 0..1000 {
             let path = parent.join(format!("{STAGING_PREFIX}{name}-{}-{attempt}", std::process::id()));
@@ -79,17 +81,24 @@ impl Staging {
             // Where the file system knows no locks, nobody can take the directory for one that was left behind.
             let free = !matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
             if free && same(&lock) == Some(true) {
-                return Ok(Self { path, lock });
+                return Ok(Self { path, lock, finished: false });
             }
         }
         Err(io::Error::other("no name was free for a temporary directory"))
+    }
+
+    /// It became the target. What has its name from now on is somebody else's.
+    pub(super) fn done(mut self) {
+        self.finished = true;
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What stays behind is removed by the next `new`; the error that led here matters more.
-        let _ = fs::remove_dir_all(&self.path);
+        if !self.finished {
+            // What stays behind is removed by the next `new`; the error that led here matters more.
+            let _ = fs::remove_dir_all(&self.path);
+        }
         let _ = self.lock.unlock();
     }
 }

@@ -56,10 +56,14 @@ impl Repo {
     /// Leaves a change as it is when it was killed right behind the commit point.
     fn interrupted(&self, changes: &[(&str, Option<&str>, Option<&str>)]) {
         let tree = self.tree();
-        let (guard, _) = Guard::acquire(&tree).unwrap();
-        fs::create_dir(guard.staged()).unwrap();
-        change::stage(&guard, "add-env x", &plan(changes)).unwrap();
-        fs::rename(self.staged("manifest.new"), self.staged(MANIFEST)).unwrap();
+        committed(&Guard::acquire(&tree).unwrap().0, changes);
+    }
+
+    /// Lets the new file of [`CHANGES`] arrive, and the deletion.
+    fn let_two_arrive(&self) {
+        fs::create_dir_all(self.at("deep/er")).unwrap();
+        fs::rename(self.staged("new-0"), self.at("deep/er/new")).unwrap();
+        fs::remove_dir_all(self.at("gone")).unwrap();
     }
 
     /// What is said when the next command takes the right to change the repository.
@@ -69,6 +73,15 @@ impl Repo {
         assert!(!is_interrupted(&tree) && !self.at(".appgen/txn/staged").exists());
         said
     }
+}
+
+/// Takes a change up to its commit point.
+fn committed(guard: &Guard<'_>, changes: &[(&str, Option<&str>, Option<&str>)]) -> Journal {
+    let staged = guard.staged();
+    fs::create_dir_all(&staged).unwrap();
+    let journal = change::stage(guard, "add-env x", &plan(changes)).unwrap();
+    fs::rename(staged.join("manifest.new"), staged.join(MANIFEST)).unwrap();
+    journal
 }
 
 fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -179,10 +192,7 @@ fn an_interrupted_change_is_completed() {
 fn an_interrupted_change_is_completed_from_wherever_it_stopped() {
     let repo = Repo::new(BEFORE);
     repo.interrupted(CHANGES);
-    fs::create_dir_all(repo.at("deep/er")).unwrap();
-    fs::rename(repo.staged("new-0"), repo.at("deep/er/new")).unwrap();
-    fs::remove_file(repo.at("gone/too/old")).unwrap();
-    fs::remove_dir_all(repo.at("gone")).unwrap();
+    repo.let_two_arrive();
     assert_eq!(repo.recovered(), ["completed a change of 4 files that was interrupted"]);
     assert_eq!(repo.files(), after());
 }
@@ -193,10 +203,7 @@ fn what_was_put_back_by_hand_takes_the_rest_back() {
     repo.interrupted(CHANGES);
     // It arrived, and somebody put back what was there before.
     fs::remove_file(repo.staged("new-3")).unwrap();
-    fs::create_dir_all(repo.at("deep/er")).unwrap();
-    fs::rename(repo.staged("new-0"), repo.at("deep/er/new")).unwrap();
-    fs::remove_file(repo.at("gone/too/old")).unwrap();
-    fs::remove_dir_all(repo.at("gone")).unwrap();
+    repo.let_two_arrive();
     assert_eq!(
         repo.recovered(),
         ["took back `appgen add-env x`, which was interrupted: files of it had been put back by hand"]
@@ -284,8 +291,7 @@ fn those_who_save_while_a_change_arrives_are_named() {
     let repo = Repo::new(BEFORE);
     let tree = repo.tree();
     let (guard, _) = Guard::acquire(&tree).unwrap();
-    fs::create_dir(guard.staged()).unwrap();
-    let journal = change::stage(&guard, "sync", &plan(CHANGES)).unwrap();
+    let journal = committed(&guard, CHANGES);
     repo.write("text", "saved\n");
     let arrival = guard.complete(&journal).unwrap();
     assert_eq!(arrival.saved_meanwhile.iter().map(RelPath::as_str).collect::<Vec<_>>(), ["text"]);
@@ -313,9 +319,7 @@ fn a_disk_that_fails_halfway_gets_the_old_tree_back() {
     let repo = Repo::new(BEFORE);
     let tree = repo.tree();
     let (guard, _) = Guard::acquire(&tree).unwrap();
-    fs::create_dir(guard.staged()).unwrap();
-    let journal = change::stage(&guard, "sync", &plan(CHANGES)).unwrap();
-    fs::rename(repo.staged("manifest.new"), repo.staged(MANIFEST)).unwrap();
+    let journal = committed(&guard, CHANGES);
     // The last file cannot be moved: it is not there any more.
     fs::remove_file(repo.staged("new-3")).unwrap();
     assert!(matches!(guard.complete(&journal), Err(CommitError::Io { .. })));
@@ -324,25 +328,26 @@ fn a_disk_that_fails_halfway_gets_the_old_tree_back() {
 }
 
 #[test]
-fn a_step_that_cannot_be_taken_is_not_passed_over() {
+fn a_way_back_that_cannot_be_recorded_is_not_gone() {
     let repo = Repo::new(BEFORE);
-    repo.interrupted(CHANGES);
-    // What is to become the record of the way back cannot: a directory has its name.
-    fs::create_dir(repo.staged(BACK)).unwrap();
-    assert!(matches!(Guard::acquire(&repo.tree()), Err(CommitError::Journal { .. })));
-    let tree = Repo::new(&[]);
-    let tree = tree.tree();
+    let tree = repo.tree();
     let (guard, _) = Guard::acquire(&tree).unwrap();
-    fs::create_dir_all(guard.staged().join(BACK)).unwrap();
-    let journal = change::stage(&guard, "sync", &plan(&[])).unwrap();
-    fs::rename(guard.staged().join("manifest.new"), guard.staged().join(MANIFEST)).unwrap();
+    let journal = committed(&guard, CHANGES);
+    // A directory has the name of the record.
+    fs::create_dir(repo.staged(BACK)).unwrap();
     assert!(matches!(guard.back(&journal), Err(CommitError::Io { .. })));
+    drop(guard);
+    assert!(matches!(Guard::acquire(&tree), Err(CommitError::Journal { .. })));
+    assert_eq!(repo.files(), before());
+}
 
-    assert!(sync(&[PathBuf::from("/nowhere/at/all")]).is_err());
+#[test]
+fn what_cannot_be_synced_removed_or_read_is_an_error() {
     let place = TempDir::new().unwrap();
-    let file = place.path().join("file");
+    let (file, nothing) = (place.path().join("file"), place.path().join("nothing"));
     fs::write(&file, "").unwrap();
-    assert!(remove_directory(&file).is_err() && remove_directory(&place.path().join("nothing")).is_ok());
+    assert!(sync(std::slice::from_ref(&file)).is_ok() && sync(std::slice::from_ref(&nothing)).is_err());
+    assert!(remove_directory(&file).is_err() && remove_directory(&nothing).is_ok());
     assert!(recorded(&file).unwrap().is_empty());
     std::os::unix::fs::symlink(&file, place.path().join("link")).unwrap();
     assert!(recorded(&place.path().join("link")).is_err());
@@ -410,6 +415,24 @@ fn what_a_dying_git_still_writes_into_is_removed_as_well() {
         create::sweep(place.path());
     });
     assert!(!left.exists());
+}
+
+#[test]
+fn what_has_the_name_of_a_directory_that_became_the_target_is_left_alone() {
+    let place = TempDir::new().unwrap();
+    let target = place.path().join("a");
+    let staging = create::Staging::new(place.path(), &target).unwrap();
+    let name = staging.path.clone();
+    fs::rename(&name, &target).unwrap();
+    fs::create_dir(&name).unwrap();
+    staging.done();
+    assert!(name.exists() && target.exists());
+    // What did not become one is removed.
+    let failed = create::Staging::new(place.path(), &target).unwrap();
+    let name = failed.path.clone();
+    assert!(name.exists());
+    drop(failed);
+    assert!(!name.exists());
 }
 
 #[test]
