@@ -34,9 +34,9 @@ pub fn head() -> String {
 /// taken.
 pub fn share(count: usize) -> impl Iterator<Item = usize> {
     let (first, step) = match extent() {
-        Extent::Little => (0, count.div_ceil(20)),
+        Extent::Little if count > 60 => (0, count / 20),
         Extent::Commit(part) if count > 20 => (part % 3, 3),
-        Extent::Commit(_) | Extent::All => (0, 1),
+        Extent::Little | Extent::Commit(_) | Extent::All => (0, 1),
     };
-    (first..count).step_by(step.max(1))
+    (first..count).step_by(step)
 }
