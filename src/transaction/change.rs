@@ -40,9 +40,7 @@ impl<'a> Guard<'a> {
             }
         }
         for directory in [&tree.root().join(".appgen"), &directory] {
-            if !directory.is_dir() {
-                make_directory(tree.root(), directory).at(directory)?;
-            }
+            make_directory(tree.root(), directory).at(directory)?;
         }
         let open = OpenOptions::new().create(true).append(true).open(&path);
         let lock = open.and_then(|lock| give(tree.root(), &lock).map(|()| lock)).at(&path)?;

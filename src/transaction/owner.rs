@@ -5,9 +5,13 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown, lchown};
 use std::path::Path;
 
-/// Makes a directory that belongs to whoever owns the repository.
+/// Makes a directory that belongs to whoever owns the repository, unless one is there.
 pub(super) fn make_directory(root: &Path, directory: &Path) -> io::Result<()> {
-    fs::create_dir(directory)?;
+    match fs::create_dir(directory) {
+        // Asked beforehand, somebody could make it between question and answer.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
+        made => made?,
+    }
     let (owner, made) = (fs::metadata(root)?, fs::symlink_metadata(directory)?);
     if made.uid() == owner.uid() {
         return Ok(());

@@ -475,3 +475,24 @@ fn a_new_repository_is_there_whole_or_not_at_all() {
     assert!(create(&place.path().join("no"), &plan(&[("a", None, Some("")), ("a/b", None, Some(""))]), None).is_err());
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 4);
 }
+
+#[test]
+fn of_many_who_come_at_once_to_an_untouched_repository_nobody_fails() {
+    let repo = Repo::new(&[]);
+    for _ in 0..50 {
+        let start = std::sync::Barrier::new(8);
+        let come = || {
+            let tree = repo.tree();
+            start.wait();
+            Guard::acquire(&tree).map(|_| ())
+        };
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(come)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
+        let other: Vec<_> = outcomes.iter().filter(|one| !matches!(one, Ok(()) | Err(CommitError::Busy(_)))).collect();
+        assert!(other.is_empty(), "{other:?}");
+        remove_directory(&repo.at(".appgen")).unwrap();
+    }
+}
