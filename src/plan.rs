@@ -62,6 +62,10 @@ pub struct Change {
     pub ours: Option<Vec<u8>>,
     #[serde(skip)]
     pub executable: bool,
+    /// A file whose text this one takes over, and so its owner and mode: what others may not read there is not for them
+    /// to read here.
+    #[serde(skip)]
+    pub like: Option<RelPath>,
     /// The sides of a conflict, for the index of git.
     #[serde(skip)]
     pub sides: Option<(String, String)>,
@@ -81,8 +85,8 @@ pub struct Plan {
 pub enum PlanError {
     #[error(transparent)]
     Render(#[from] RenderError),
-    #[error("cannot read `{path}`: {error}")]
-    Read { path: RelPath, error: io::Error },
+    #[error(transparent)]
+    Read(#[from] io::Error),
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
 }
@@ -124,17 +128,18 @@ impl Plan {
         self.changes.iter().filter(is_conflict).map(|change| &change.path)
     }
 
-    /// Adds or replaces a file that no template makes.
+    /// Adds or replaces a file that no template makes. `ours` is the text that the new one was made from: where another
+    /// is there by now, the change is not made.
     ///
     /// # Errors
-    /// What is there cannot be read or is no file.
-    pub fn set_own(&mut self, tree: &Worktree, path: &str, text: String) -> Result<(), PlanError> {
+    /// The path is none of a repository.
+    pub fn set_own(&mut self, path: &str, ours: Option<&str>, text: String) -> Result<(), RenderError> {
         let path = RelPath::parse(path)?;
-        let ours = read(tree, &path)?;
-        if ours.as_deref() == Some(text.as_bytes()) {
+        if ours == Some(text.as_str()) {
             return Ok(());
         }
         let action = if ours.is_some() { Action::Update } else { Action::Create };
+        let ours = ours.map(|ours| ours.as_bytes().to_owned());
         self.changes.push(Change { text: Some(text), ours, ..Change::new(path, action, None) });
         self.changes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
@@ -143,7 +148,7 @@ impl Plan {
 
 impl Change {
     pub fn new(path: RelPath, action: Action, class: Option<Class>) -> Self {
-        Self { path, action, class, text: None, ours: None, executable: false, sides: None, edited: false }
+        Self { path, action, class, text: None, ours: None, executable: false, like: None, sides: None, edited: false }
     }
 
     fn create(path: RelPath, file: Rendered) -> Self {
@@ -154,13 +159,12 @@ impl Change {
 
 /// What is at `path`: a file or nothing.
 fn read(tree: &Worktree, path: &RelPath) -> Result<Option<Vec<u8>>, PlanError> {
-    match tree.read(path) {
-        Ok(Found::Nothing) => Ok(None),
-        Ok(Found::File(bytes)) => Ok(Some(bytes)),
-        Ok(Found::Other(what)) => Err(PlanError::Refused(vec![format!(
+    match tree.read(path)? {
+        Found::Nothing => Ok(None),
+        Found::File(bytes) => Ok(Some(bytes)),
+        Found::Other(what) => Err(PlanError::Refused(vec![format!(
             "`{path}` is {what}; appgen writes files only: move what is in the way"
         )])),
-        Err(error) => Err(PlanError::Read { path: path.clone(), error }),
     }
 }
 
@@ -372,6 +376,7 @@ impl Reconciler<'_> {
             self.push(Change {
                 text,
                 executable: next.executable,
+                like: Some(from.clone()),
                 ..Change::new(path.clone(), action, Some(next.class))
             });
         }
@@ -392,7 +397,8 @@ impl Reconciler<'_> {
                         ours: Some(bytes),
                         ..Change::new(from.clone(), Action::Delete, Some(next.class))
                     });
-                    self.push(Change { text, ..Change::new(to.clone(), Action::Create, Some(next.class)) });
+                    let like = Some(from.clone());
+                    self.push(Change { text, like, ..Change::new(to.clone(), Action::Create, Some(next.class)) });
                 }
                 Ok(())
             }

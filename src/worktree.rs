@@ -79,8 +79,12 @@ impl Worktree {
     }
 
     /// # Errors
-    /// The path cannot be read.
+    /// The path cannot be read; the error names it.
     pub fn read(&self, path: &RelPath) -> io::Result<Found> {
+        self.find(path).map_err(|error| io::Error::new(error.kind(), format!("cannot read `{path}`: {error}")))
+    }
+
+    fn find(&self, path: &RelPath) -> io::Result<Found> {
         let at = self.absolute(path);
         let parents: Vec<_> = at.ancestors().skip(1).take_while(|parent| *parent != self.root).collect();
         for parent in parents.into_iter().rev() {
@@ -96,7 +100,11 @@ impl Worktree {
             Some(kind) if kind.is_symlink() => Ok(Found::Other("a symbolic link")),
             Some(kind) if kind.is_dir() => Ok(Found::Other("a directory")),
             Some(kind) if !kind.is_file() => Ok(Found::Other("no regular file")),
-            Some(_) => fs::read(&at).map(Found::File),
+            Some(_) => match fs::read(&at) {
+                // Gone since we looked.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
+                read => read.map(Found::File),
+            },
         }
     }
 }
@@ -116,18 +124,14 @@ const NOT_SOURCES: &[&str] = &[".git", ".appgen", "target", "node_modules", "ven
 const NOT_WRITTEN_BY_HAND: &[&str] = &["appgen.yaml", "appgen.lock", "Cargo.lock"];
 
 impl Worktree {
-    /// Files that the user may have written: what may name a part of the service.
-    ///
-    /// # Errors
-    /// A directory cannot be read.
-    pub fn sources(&self) -> io::Result<Vec<RelPath>> {
+    /// Files that the user may have written: what may name a part of the service. What cannot be read is none of them.
+    pub fn sources(&self) -> Vec<RelPath> {
         let wanted = |entry: &walkdir::DirEntry| {
             let names = if entry.file_type().is_dir() { NOT_SOURCES } else { NOT_WRITTEN_BY_HAND };
             !names.iter().any(|name| entry.file_name() == *name)
         };
         let mut found = Vec::new();
-        for entry in walkdir::WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(wanted) {
-            let entry = entry?;
+        for entry in walkdir::WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(wanted).flatten() {
             let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
             if entry.file_type().is_file()
                 && let Some(path) = relative.and_then(|path| RelPath::parse(path).ok())
@@ -135,6 +139,6 @@ impl Worktree {
                 found.push(path);
             }
         }
-        Ok(found)
+        found
     }
 }

@@ -13,6 +13,29 @@ fn clap_accepts_the_definition() {
 }
 
 #[test]
+fn a_reader_that_has_stopped_does_not_change_the_exit_code() {
+    let place = Place::new();
+    place.run(["new", "a", "--yes", "--no-git"]).succeeds();
+    let root = place.path().join("a");
+    let unread = |line: &str| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = support::appgen(&root);
+        command.args(line.split(' ')).stdout(writer).status().unwrap().code()
+    };
+    assert_eq!(unread("list"), Some(0));
+    assert_eq!(unread("schema"), Some(0));
+    fs::remove_file(root.join("src/lib.rs")).unwrap();
+    for line in ["check", "check --format json", "diff --exit-code"] {
+        assert_eq!(unread(line), Some(3), "{line}");
+    }
+    assert_eq!(unread("add-env staging"), Some(0));
+    fs::create_dir_all(root.join("config/overlays/qa")).unwrap();
+    fs::write(root.join("config/overlays/qa/env.yaml"), "mine: true\n").unwrap();
+    assert_eq!(unread("add-env qa"), Some(4));
+}
+
+#[test]
 fn new_makes_one_commit_and_a_clean_tree() {
     let place = Place::new();
     let run = place.run(["new", "my-service", "--yes"]).succeeds();

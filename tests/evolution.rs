@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::repository::Repo;
 use crate::support::{Run, series};
@@ -485,6 +486,44 @@ fn strange_repositories_get_a_clear_message_and_lose_nothing() {
 }
 
 #[test]
+fn a_spec_in_another_encoding_is_refused_with_the_place_and_stays() {
+    let repo = Repo::new();
+    let path = repo.root().join("appgen.yaml");
+    let spec = [repo.read("appgen.yaml").as_bytes(), b"# caf\xe9\n"].concat();
+    fs::write(&path, &spec).unwrap();
+    let line = spec.iter().filter(|byte| **byte == b'\n').count();
+    for command in ["sync", "add-handler ping", "check", "list", "upgrade", "resolve"] {
+        let run = repo.run(command);
+        assert_eq!(run.code, 2, "{command}: {}{}", run.out, run.err);
+        let wanted = format!("appgen.yaml:{line}:6: no UTF-8 text from here on: save the file as UTF-8");
+        assert!(run.err.contains(&wanted), "{command}: {}", run.err);
+        assert!(fs::read(&path).unwrap() == spec, "{command}");
+    }
+}
+
+#[test]
+fn what_was_private_stays_private_when_it_is_put_beside() {
+    let repo = Repo::new();
+    repo.edit("config/base.yaml", "\n", "\n# mine alone\n");
+    let mode = |path: &str| fs::metadata(repo.root().join(path)).unwrap().permissions().mode() & 0o777;
+    fs::set_permissions(repo.root().join("config/base.yaml"), fs::Permissions::from_mode(0o600)).unwrap();
+    repo.run("restore config/base.yaml").succeeds();
+    assert!(repo.read("config/base.yaml.appgen-old").contains("# mine alone"));
+    assert_eq!(["config/base.yaml", "config/base.yaml.appgen-old"].map(mode), [0o600, 0o600]);
+}
+
+#[test]
+fn what_git_ignores_is_not_searched_for_names_that_are_gone() {
+    let repo = Repo::with(&[]);
+    for path in ["deploy/compose/.env", "docs/notes.md"] {
+        repo.write(path, "the-secret-of=quote\n");
+    }
+    let run = repo.run("remove-handler quote").succeeds();
+    assert!(run.out.contains("docs/notes.md:1"), "{}", run.out);
+    assert!(!run.out.contains("compose/.env"), "{}", run.out);
+}
+
+#[test]
 fn a_file_of_the_users_in_the_way_is_not_touched() {
     let repo = Repo::new();
     // A handler body that is there already is adopted; an overlay that is not ours gets ours beside it.
@@ -590,6 +629,51 @@ fn branches_that_both_add_are_merged() {
         files.insert("README.md".to_owned(), files["README.md"].replacen("Theirs wrote this.\n\n", "", 1));
         files.insert("Makefile".to_owned(), files["Makefile"].replacen("\n# ours wrote this\n", "\n", 1));
         assert_same(&files, &fresh(&repo), kind);
+    }
+}
+
+#[test]
+fn what_was_settled_by_hand_in_a_merge_stays() {
+    let repo = Repo::with(&[]);
+    let registry = "src/handlers/registry.rs";
+    let branch = |name: &str, edit: bool| {
+        repo.run(&format!("add-handler get-{name}")).succeeds();
+        repo.edit("Makefile", "\n", &format!("\n# {name}\n"));
+        if edit {
+            repo.edit(registry, "\n", "\n// Written by hand.\n");
+        }
+        repo.commit();
+    };
+    repo.git("checkout -qb theirs");
+    branch("two", true);
+    repo.git("checkout -q main");
+    branch("one", false);
+    assert!(repo.git("merge theirs").contains("CONFLICT (content): Merge conflict in Makefile"));
+    let of_git = |line: &&str| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|marker| line.starts_with(marker));
+    let settled: String =
+        repo.read("Makefile").lines().filter(|line| !of_git(line)).map(|line| format!("{line}\n")).collect();
+    repo.write("Makefile", &settled);
+
+    // git is busy at first: the files are done, and its index is not.
+    let lock = repo.root().join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    let run = repo.run("resolve").succeeds();
+    assert!(run.out.contains("`Makefile` has no conflict markers any more: it stays as it is"), "{}", run.out);
+    assert!(run.out.contains("git does not know what is settled"), "{}", run.out);
+    assert_eq!(repo.read("Makefile"), settled);
+    assert!(!repo.read(registry).contains("by hand"));
+    assert!(repo.read(&format!("{registry}.appgen-old")).contains("// Written by hand.\n"));
+    fs::remove_file(&lock).unwrap();
+    let journal = repo.read(".appgen/txn/last/manifest.json");
+    repo.run("resolve").succeeds();
+    assert_eq!(repo.git("ls-files --unmerged"), "");
+    // Nothing was left to do, and so the first can still be taken back.
+    assert_eq!(repo.read(".appgen/txn/last/manifest.json"), journal);
+    assert_eq!(repo.read("Makefile"), settled);
+    repo.remove(&format!("{registry}.appgen-old"));
+    repo.run("check").succeeds();
+    for name in ["one", "two"] {
+        assert!(repo.read(registry).contains(&format!("get_{name}")), "{name}");
     }
 }
 

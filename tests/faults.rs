@@ -315,12 +315,21 @@ fn a_disk_without_locks_gets_new_repositories_and_no_changes() {
 
 /// Runs a command until it stops itself at a system call, does something, and lets it go on.
 fn stopped_at(root: &Path, line: &str, call: &str, meanwhile: impl FnOnce()) -> Option<Run> {
+    stopped(
+        root,
+        line,
+        &["-e", &format!("trace={call}"), "-e", &format!("inject={call}:signal=STOP:when=1")],
+        meanwhile,
+    )
+}
+
+/// The same, with the arguments by which strace stops it.
+fn stopped(root: &Path, line: &str, at: &[&str], meanwhile: impl FnOnce()) -> Option<Run> {
     let strace = support::tool("strace", "files that change meanwhile")?;
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new(strace);
     // As the tracee's own child, strace leaves us the process number.
-    command.args(["-D", "-f", "-o"]).arg(log.path());
-    command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:signal=STOP:when=1")]);
+    command.args(["-D", "-f", "-o"]).arg(log.path()).args(at);
     command.arg(env!("CARGO_BIN_EXE_appgen")).args(line.split(' ')).current_dir(root);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", root);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -328,7 +337,7 @@ fn stopped_at(root: &Path, line: &str, call: &str, meanwhile: impl FnOnce()) -> 
     while !fs::read_to_string(log.path()).unwrap().contains("stopped by SIGSTOP") {
         if start.elapsed() > Duration::from_secs(60) {
             child.kill().unwrap();
-            panic!("{line} never came to {call}");
+            panic!("{line} never came to {at:?}");
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -373,6 +382,24 @@ fn a_file_that_changes_before_the_commit_stops_the_change() {
 }
 
 #[test]
+fn what_appgen_keeps_itself_may_change_as_soon_as_it_was_read() {
+    for path in ["appgen.yaml", "appgen.lock"] {
+        let repo = Repo::with(&["--no-git"]);
+        let readme = repo.root().join("README.md").display().to_string();
+        let mut before = BTreeMap::new();
+        // The spec and the lock are read; the files are about to be.
+        let at = ["-P", &readme, "-e", "trace=openat", "-e", "inject=openat:signal=STOP:when=1"];
+        let run = stopped(&repo.root(), "add-env staging", &at, || {
+            repo.edit(path, "\n", "\n# Saved meanwhile.\n");
+            before = repo.files();
+        });
+        let Some(run) = run else { return };
+        assert_said(&run, 5, &[&format!("`{path}` changed while the change was being prepared")], path);
+        assert_same(&before, &repo.files(), path);
+    }
+}
+
+#[test]
 fn a_file_that_changes_after_the_commit_stays() {
     let repo = Repo::with(&["--no-git"]);
     repo.run("add-handler ping").succeeds();
@@ -387,6 +414,12 @@ fn a_file_that_changes_after_the_commit_stays() {
     copy.run("add-env staging").succeeds();
     assert_eq!(repo.read("README.md.appgen-new"), copy.read("README.md"));
     assert_said(&repo.run("check"), 3, &["README.md.appgen-new"], "check");
+    // Nothing is merged on top of what is still to be settled.
+    assert_said(&repo.run("add-env qa"), 5, &["README.md", "appgen resolve"], "add-env");
+    assert_said(&repo.run("resolve"), 4, &["1 open:\n  README.md"], "resolve");
+    repo.remove("README.md.appgen-new");
+    repo.run("resolve").succeeds();
+    repo.run("add-env qa").succeeds();
 }
 
 #[test]
@@ -498,8 +531,8 @@ fn edits_after_an_interrupted_change_stay() {
         assert!(repo.read(path).ends_with("# edited since\n"), "{path}: {}{}", run.out, run.err);
     }
     let warning = format!("`{}` was changed meanwhile and stays as it is; the new text is in", waiting[0].1);
-    assert!(run.out.contains(&warning), "{}", run.out);
-    assert!(!run.out.contains(&format!("`{}` was changed", done[0].1)), "{}", run.out);
+    assert_said(&run, 5, &[&warning, "appgen resolve"], "sync");
+    assert!(!run.err.contains(&format!("`{}` was changed", done[0].1)), "{}", run.err);
 }
 
 #[test]
@@ -757,19 +790,38 @@ fn no_git_is_no_hindrance() {
 
 /// appgen as somebody else, who can reach the binary.
 fn as_nobody(repo: &Repo, line: &str) -> Run {
+    as_nobody_with(repo, "--clear-groups", line)
+}
+
+fn as_nobody_with(repo: &Repo, groups: &str, line: &str) -> Run {
     let binary = repo.place.path().join("appgen");
     if !binary.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_appgen"), &binary).unwrap();
+        // Not by this process: whom another test starts meanwhile would have the copy open for writing, and a program that
+        // is open for writing cannot be started.
+        support::succeed(Command::new("cp").arg(env!("CARGO_BIN_EXE_appgen")).arg(&binary));
         fs::set_permissions(repo.place.path(), Permissions::from_mode(0o755)).unwrap();
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(binary).args(line.split(' '));
+    command.args(["--reuid=65534", "--regid=65534", groups]).arg(binary).args(line.split(' '));
     command.current_dir(repo.root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     Run::of(&command.stdin(Stdio::null()).output().unwrap(), repo.place.path())
 }
 
 fn give_to_nobody(repo: &Repo) {
     support::succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(repo.root()));
+}
+
+#[test]
+fn what_a_group_shares_stays_the_groups() {
+    if !is_root("files of a group") {
+        return;
+    }
+    let repo = Repo::with(&["--no-git"]);
+    support::succeed(Command::new("chown").args(["-R", "1234:65533"]).arg(repo.root()));
+    support::succeed(Command::new("chmod").args(["-R", "g+rwX,o="]).arg(repo.root()));
+    as_nobody_with(&repo, "--groups=65533", "add-env staging").succeeds();
+    let there = fs::metadata(repo.root().join("README.md")).unwrap();
+    assert_eq!((there.uid(), there.gid(), there.mode() & 0o777), (65534, 65533, 0o660));
 }
 
 #[test]

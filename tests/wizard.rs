@@ -195,6 +195,13 @@ fn a_loss_is_asked_for() {
     let root = place.path().join("a");
     let no = [("narrows `name` of `countries`", ENTER), ("--allow-destructive", "")];
     answer(&mut start(&root, "sync"), &no);
+    // Whoever saves the spec while the question stands is not overwritten.
+    let mut session = start(&root, "sync");
+    session.expect("narrows `name` of `countries`").unwrap();
+    let saved = fs::read_to_string(&path).unwrap() + "# Saved meanwhile.\n";
+    fs::write(&path, &saved).unwrap();
+    answer(&mut session, &[("Make the changesets?", "y"), ("`appgen.yaml` changed while the change", "")]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), saved);
     let spec = run(&place, "sync", &[("narrows `name` of `countries`", "y"), ("0005-alter-countries-name", "")]);
     assert!(spec.contains("  0005-alter-countries-name:\n"), "{spec}");
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::session::{Session, worktree};
+use super::session::Session;
 use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::drift::{Drift, drift, survey};
@@ -14,17 +14,16 @@ use crate::templates::Sets;
 use crate::transaction;
 use crate::worktree::Worktree;
 
-pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<Exit, Failure> {
-    let tree = worktree(global)?;
-    let session = Session::read(&tree)?;
-    let found = find(&session, sets, &tree)?;
+pub(super) fn run(global: &Global, sets: &Sets, tree: &Worktree, out: &mut impl Write) -> Result<Exit, Failure> {
+    let session = Session::read(tree)?;
+    let found = find(&session, sets, tree)?;
     let exit = if found.is_empty() { Exit::Done } else { Exit::Drift };
     let headline = match found.len() {
         0 => "the repository is what appgen.yaml says".to_owned(),
         1 => "1 difference from what appgen.yaml says".to_owned(),
         many => format!("{many} differences from what appgen.yaml says"),
     };
-    let report = Report::of("check", global, &tree, Plan::default(), Vec::new());
+    let report = Report::of("check", global, tree, Plan::default(), Vec::new());
     Report { exit: exit as u8, headline, drift: found, ..report }.print(global.format, out)?;
     Ok(exit)
 }

@@ -2,17 +2,23 @@
 
 use std::io::Write;
 
-use super::session::{Session, worktree};
+use super::session::Session;
 use super::{Exit, Failure};
 use crate::cli::{Diff, Format, Global};
 use crate::drift::{State, survey};
 use crate::plan::Plan;
 use crate::report::{self, Print as _, Report};
 use crate::templates::Sets;
+use crate::worktree::Worktree;
 
-pub(super) fn run(global: &Global, sets: &Sets, arguments: Diff, out: &mut impl Write) -> Result<Exit, Failure> {
-    let tree = worktree(global)?;
-    let session = Session::read(&tree)?;
+pub(super) fn run(
+    global: &Global,
+    sets: &Sets,
+    arguments: &Diff,
+    tree: &Worktree,
+    out: &mut impl Write,
+) -> Result<Exit, Failure> {
+    let session = Session::read(tree)?;
     let rendered = session.rendered(sets)?;
     let wanted = |path: &str| {
         let below = |given: &String| {
@@ -21,12 +27,12 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: Diff, out: &mut impl 
         arguments.paths.is_empty()
             || arguments.paths.iter().map(|path| path.trim_matches('/').to_owned()).any(|given| below(&given))
     };
-    let surveyed = survey(&rendered, &session.lock.files, &tree)?;
+    let surveyed = survey(&rendered, &session.lock.files, tree)?;
     let differing: Vec<_> =
         surveyed.iter().filter(|file| file.state != State::Pristine && wanted(file.path.as_str())).collect();
     if global.format != Format::Text {
         let edited = differing.iter().map(|file| file.path.clone()).collect();
-        let report = Report::of("diff", global, &tree, Plan::default(), Vec::new());
+        let report = Report::of("diff", global, tree, Plan::default(), Vec::new());
         Report { edited, ..report }.print(global.format, out)?;
     } else {
         for file in &differing {

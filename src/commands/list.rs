@@ -4,23 +4,23 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::Failure;
-use super::session::{read, worktree};
+use super::session::read;
+use super::{Exit, Failure};
 use crate::cli::{Format, Global};
 use crate::report;
 use crate::spec::problem::SpecError;
 use crate::spec::{SPEC_FILE, Spec, SpecDocument, entity_path};
+use crate::worktree::Worktree;
 
-pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<(), Failure> {
-    let tree = worktree(global)?;
-    let text = read(&tree, SPEC_FILE)?.unwrap_or_default();
+pub(super) fn run(global: &Global, tree: &Worktree, out: &mut impl Write) -> Result<Exit, Failure> {
+    let text = read(tree, SPEC_FILE)?.unwrap_or_default();
     let document = SpecDocument::parse(SPEC_FILE, &text)?;
     let spec = Spec::resolve(document).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
     match global.format {
         Format::Json => report::print_json(&as_json(&spec), out)?,
         _ => print_text(&spec, out)?,
     }
-    Ok(())
+    Ok(Exit::Done)
 }
 
 fn as_json(spec: &Spec) -> serde_json::Value {

@@ -34,9 +34,9 @@ use crate::report;
 use crate::spec::problem::SpecError;
 use crate::spec::transition::TransitionError;
 use crate::templates::{Sets, TemplateError};
-use crate::transaction::CommitError;
+use crate::transaction::{self, CommitError};
 use crate::verify::SiteError;
-use crate::worktree::TargetError;
+use crate::worktree::{TargetError, Worktree};
 
 /// Why a command ended without doing its work. The variants are the exit codes.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Render(error) => error.into(),
-            PlanError::Read { .. } => Self::Failed(error.to_string()),
+            PlanError::Read(_) => Self::Failed(error.to_string()),
             PlanError::Refused(_) => Self::Refused(error.to_string()),
         }
     }
@@ -182,7 +182,7 @@ pub fn run(cli: Cli) -> ExitCode {
 pub fn run_with(cli: Cli, sets: Result<Sets, TemplateError>, out: &mut impl io::Write, err: &mut impl io::Write) -> u8 {
     let Cli { global, command } = cli;
     let done = sets.map_err(Failure::from).and_then(|sets| dispatch(&global, &sets, command, out));
-    match done.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::from)) {
+    match done.and_then(|exit| Ok(report::unless_closed(out.flush()).map(|()| exit)?)) {
         Ok(exit) => exit as u8,
         Err(Failure::OutputClosed) => 0,
         Err(failure) => {
@@ -192,6 +192,21 @@ pub fn run_with(cli: Cli, sets: Result<Sets, TemplateError>, out: &mut impl io::
             exit
         }
     }
+}
+
+/// Runs a command that only reads. It shows one state of the repository, not the beginning of one and the end of the next.
+fn read_only(
+    global: &Global,
+    out: &mut impl io::Write,
+    command: impl Fn(&Worktree, &mut Vec<u8>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let tree = session::worktree(global)?;
+    let (exit, shown) = transaction::undisturbed(&tree, || {
+        let mut shown = Vec::new();
+        (command(&tree, &mut shown), shown)
+    });
+    report::unless_closed(out.write_all(&shown))?;
+    exit
 }
 
 fn dispatch(global: &Global, sets: &Sets, command: Command, out: &mut impl io::Write) -> Result<Exit, Failure> {
@@ -209,10 +224,10 @@ fn dispatch(global: &Global, sets: &Sets, command: Command, out: &mut impl io::W
         Command::Resolve => resolve::run(global, sets, out),
         Command::Restore(arguments) => restore::run(global, sets, arguments, out),
         Command::Undo => undo::run(global, out),
-        Command::Diff(arguments) => diff::run(global, sets, arguments, out),
-        Command::Status => status::run(global, sets, out),
-        Command::Check => check::run(global, sets, out),
-        Command::List => list::run(global, out).map(|()| Exit::Done),
+        Command::Diff(arguments) => read_only(global, out, |tree, out| diff::run(global, sets, &arguments, tree, out)),
+        Command::Status => read_only(global, out, |tree, out| status::run(global, sets, tree, out)),
+        Command::Check => read_only(global, out, |tree, out| check::run(global, sets, tree, out)),
+        Command::List => read_only(global, out, |tree, out| list::run(global, tree, out)),
         Command::Verify(arguments) => verify::run(global, sets, arguments, out),
         Command::Doctor => doctor::run(global, out),
         Command::Schema(arguments) => {

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write};
 use std::path::Path;
 
 use super::ask::anybody;
+use super::session::utf8;
 use super::{Exit, Failure};
 use crate::cli::{Global, New};
 use crate::git::Git;
@@ -120,10 +121,7 @@ fn from_file(path: &Path, arguments: &New) -> Result<Answers, Failure> {
     if read as u64 > LARGEST_SPEC {
         return Err(Failure::Usage(format!("`{origin}` is larger than {LARGEST_SPEC} bytes; is it a spec?")));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        Failure::Usage(format!("`{origin}` is no UTF-8 text (byte {offset}); is it a spec?"))
-    })?;
+    let text = utf8(&origin, bytes)?;
     let mut document = SpecDocument::parse(&origin, &text)?;
     if let Some(name) = &arguments.name {
         document.service.name = service_name(name)?;

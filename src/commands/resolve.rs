@@ -1,14 +1,16 @@
 //! `appgen resolve`: conflicts are settled. Those that git left in appgen's own files are merged here: the specs of both
 //! branches become one, every side of a file is brought to that spec, and what then still differs is the users' alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use super::session::{Session, edits, guard, read, worktree};
+use super::restore::keep_beside;
+use super::session::{Session, edits, guard, is_marked, read, worktree};
 use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::git;
 use crate::lock::{Lock, Written};
+use crate::merge::shape::Shape;
 use crate::merge::yaml::edit;
 use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
 use crate::plan::{Action, Change, LOCK_FILE, Plan};
@@ -17,29 +19,30 @@ use crate::report::{self, Print as _, Report};
 use crate::spec::problem::SpecError;
 use crate::spec::{SECTIONS, SPEC_FILE, Spec, SpecDocument};
 use crate::templates::{Class, Sets, TemplateSet};
-use crate::transaction;
+use crate::transaction::{self, Guard};
 use crate::worktree::{Found, Worktree};
 
 pub(super) fn run(global: &Global, sets: &Sets, out: &mut impl Write) -> Result<Exit, Failure> {
     let tree = worktree(global)?;
+    let (guard, warnings) = guard(global, &tree)?;
     let unmerged = git::unmerged(tree.root())?;
-    let marked = |path: &str| read(&tree, path).map(|text| text.is_some_and(|text| has_markers(&text)));
     let of_git = unmerged.iter().any(|path| path == SPEC_FILE || path == LOCK_FILE);
-    if of_git || marked(LOCK_FILE)? {
-        merge_branches(global, sets, &tree, &unmerged, out)
+    if of_git || is_marked(&tree, LOCK_FILE)? {
+        merge_branches(global, sets, &tree, guard.as_ref(), warnings, &unmerged, out)
     } else {
-        settle(global, &tree, &unmerged, out)
+        let session = Session { guard, warnings, ..Session::read(&tree)? };
+        settle(global, session, &unmerged, out)
     }
 }
 
 /// Conflicts that the user has edited away.
-fn settle(global: &Global, tree: &Worktree, unmerged: &[String], out: &mut impl Write) -> Result<Exit, Failure> {
-    let session = Session::open(global, tree)?;
+fn settle(global: &Global, session: Session<'_>, unmerged: &[String], out: &mut impl Write) -> Result<Exit, Failure> {
+    let tree = session.tree;
     let open = session.open_conflicts()?;
     let mut lock = session.lock.clone();
-    lock.conflicts = open.iter().cloned().collect();
+    lock.conflicts.retain(|path| open.contains(path));
     let mut plan = Plan::default();
-    plan.set_own(tree, LOCK_FILE, lock.to_yaml())?;
+    plan.set_own(LOCK_FILE, session.recorded.as_deref(), lock.to_yaml())?;
     let mut warnings = session.warnings.clone();
     let mut is_settled = open.is_empty();
     if let Some(guard) = &session.guard
@@ -98,10 +101,12 @@ fn merge_branches(
     global: &Global,
     sets: &Sets,
     tree: &Worktree,
+    guard: Option<&Guard<'_>>,
+    mut warnings: Vec<String>,
     unmerged: &[String],
     out: &mut impl Write,
 ) -> Result<Exit, Failure> {
-    let (guard, mut warnings) = guard(global, tree)?;
+    let recorded = read(tree, LOCK_FILE)?;
     let [Some(base), Some(ours), Some(theirs)] = git::stages(tree.root(), LOCK_FILE)? else {
         return Err(Failure::Refused(format!(
             "`{LOCK_FILE}` has conflict markers and git's index does not hold its sides: \
@@ -116,7 +121,8 @@ fn merge_branches(
             ours.lock.templates, theirs.lock.templates
         )));
     }
-    let text = merged_spec(tree)?;
+    let written = read(tree, SPEC_FILE)?.unwrap_or_default();
+    let text = merged_spec(tree, &written)?;
     let document = SpecDocument::parse(SPEC_FILE, &text)?;
     let spec = Spec::resolve(document.clone()).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
     let text = edit(&text, &edits(&document, &spec)?, SECTIONS)
@@ -135,19 +141,33 @@ fn merge_branches(
             }
         };
         let is_unmerged = unmerged.iter().any(|other| other == path.as_str());
+        let in_conflict = is_unmerged && is_marked(tree, path.as_str())?;
         let new = !ours.files.contains_key(path) && !theirs.files.contains_key(path);
         let (action, merged) = match file.class {
-            Class::Managed if is_unmerged || found.is_some() => (Action::Update, file.text.clone()),
+            Class::Managed if is_unmerged || found.is_some() => {
+                if let Some(found) = &found
+                    && has_own_lines(found, &file.text, [&base, &ours, &theirs].map(|branch| branch.files.get(path)))
+                {
+                    let aside = keep_beside(path, found, tree)?;
+                    warnings.push(format!("`{path}` is generated whole and had edits: they are in `{}`", aside.path));
+                    plan.changes.push(aside);
+                }
+                (Action::Update, file.text.clone())
+            }
             _ if new && found.is_none() => (Action::Create, file.text.clone()),
-            Class::CargoLock => match merged_lock(tree, path, file, &base, is_unmerged)? {
+            Class::CargoLock => match merged_lock(tree, path, file, &base, in_conflict)? {
                 Some(text) => (Action::Update, text),
                 None => continue,
             },
-            Class::Merged if is_unmerged => match settle_file(tree, path, file, [&base, &ours, &theirs])? {
+            Class::Merged if in_conflict => match settle_file(tree, path, file, [&base, &ours, &theirs])? {
                 Some(Merged::Clean(text)) => (Action::Update, text),
                 Some(Merged::Conflict(text)) => (Action::Conflict, text),
                 None => continue,
             },
+            Class::Merged if is_unmerged && found.is_some() => {
+                warnings.push(format!("`{path}` has no conflict markers any more: it stays as it is"));
+                continue;
+            }
             _ => continue,
         };
         if action == Action::Conflict {
@@ -160,7 +180,7 @@ fn merge_branches(
     }
     for path in unmerged.iter().filter(|path| *path != SPEC_FILE && *path != LOCK_FILE) {
         let settled = plan.changes.iter().any(|change| change.path.as_str() == path && change.action == Action::Update);
-        if !settled && read(tree, path)?.is_some_and(|text| has_markers(&text)) {
+        if !settled && is_marked(tree, path)? {
             conflicts.extend(RelPath::parse(path).ok());
         }
     }
@@ -169,13 +189,16 @@ fn merge_branches(
     let files = records(&next, &ours.lock.files, &theirs.lock.files);
     let mut lock = Lock::new(set.version(), spec, files);
     lock.conflicts = conflicts.iter().cloned().collect();
-    plan.set_own(tree, SPEC_FILE, text)?;
-    plan.set_own(tree, LOCK_FILE, lock.to_yaml())?;
+    plan.set_own(SPEC_FILE, Some(&written), text)?;
+    plan.set_own(LOCK_FILE, recorded.as_deref(), lock.to_yaml())?;
     let mut is_settled = conflicts.is_empty();
-    if let Some(guard) = &guard {
-        let arrival = transaction::commit(guard, "resolve", &plan)?;
-        warnings.extend(arrival.warnings);
-        is_settled &= arrival.saved_meanwhile.is_empty();
+    if let Some(guard) = guard {
+        // The record of an earlier attempt is not replaced by one of nothing.
+        if !plan.is_empty() {
+            let arrival = transaction::commit(guard, "resolve", &plan)?;
+            warnings.extend(arrival.warnings);
+            is_settled &= arrival.saved_meanwhile.is_empty();
+        }
         let settled: Vec<_> = unmerged
             .iter()
             .filter(|path| next.keys().any(|known| known.as_str() == *path) || *path == SPEC_FILE || *path == LOCK_FILE)
@@ -192,10 +215,9 @@ fn merge_branches(
 }
 
 /// The text of the spec after the merge: git's where it succeeded or the user edited it, ours by keys where not.
-fn merged_spec(tree: &Worktree) -> Result<String, Failure> {
-    let there = read(tree, SPEC_FILE)?.unwrap_or_default();
-    if !has_markers(&there) {
-        return Ok(there);
+fn merged_spec(tree: &Worktree, there: &str) -> Result<String, Failure> {
+    if !has_markers(there) {
+        return Ok(there.to_owned());
     }
     let [base, Some(ours), Some(theirs)] = git::stages(tree.root(), SPEC_FILE)? else {
         return Err(Failure::Refused(format!("`{SPEC_FILE}` has conflict markers: settle them by hand")));
@@ -207,6 +229,16 @@ fn merged_spec(tree: &Worktree) -> Result<String, Failure> {
             "both branches changed one value in `{SPEC_FILE}`: settle its markers by hand, then run `appgen resolve`"
         ))),
     }
+}
+
+/// Whether a file that is generated whole has lines which no spec of this merge brings, and git neither.
+fn has_own_lines(found: &[u8], next: &str, branches: [Option<&Rendered>; 3]) -> bool {
+    let (_, found) = Shape::take(&String::from_utf8_lossy(found));
+    let texts = branches.into_iter().flatten().map(|file| file.text.as_str()).chain([next]);
+    let generated: BTreeSet<&str> = texts.flat_map(str::lines).collect();
+    let of_git =
+        |line: &str| ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|marker| line.starts_with(marker));
+    found.lines().any(|line| !generated.contains(line) && !of_git(line))
 }
 
 /// Merges the sides of one file after each was brought to the merged spec. None where git's index lacks a side.
@@ -252,9 +284,9 @@ fn merged_lock(
     path: &RelPath,
     next: &Rendered,
     base: &Branch,
-    is_unmerged: bool,
+    in_conflict: bool,
 ) -> Result<Option<String>, Failure> {
-    let stages = if is_unmerged { git::stages(tree.root(), path.as_str())? } else { [None, None, None] };
+    let stages = if in_conflict { git::stages(tree.root(), path.as_str())? } else { [None, None, None] };
     let ours = match &stages {
         [base, Some(ours), Some(theirs)] => {
             cargo_lock::merge(Sides { base: base.as_deref().unwrap_or_default(), ours, next: theirs }).0

@@ -56,18 +56,23 @@ fn restore(text: &str, rendered: &Files, tree: &Worktree, plan: &mut Plan) -> Re
         return Ok(());
     }
     if let Some(ours) = &ours {
-        let beside = RelPath::parse(&format!("{path}{OLD}"))?;
-        let Found::Nothing = tree.read(&beside)? else {
-            return Err(Failure::Refused(format!("`{beside}` is there already; move it away first")));
-        };
-        let text = String::from_utf8(ours.clone())
-            .map_err(|_| Failure::Refused(format!("`{path}` is no text; move it away first")))?;
-        plan.changes.push(Change { text: Some(text), ..Change::new(beside, Action::Create, None) });
+        plan.changes.push(keep_beside(&path, ours, tree)?);
     }
     let action = if ours.is_some() { Action::Update } else { Action::Create };
     let change = Change::new(path, action, Some(file.class));
     plan.changes.push(Change { text: Some(file.text.clone()), ours, executable: file.executable, ..change });
     Ok(())
+}
+
+/// Plans to put what is there beside what will be.
+pub(super) fn keep_beside(path: &RelPath, ours: &[u8], tree: &Worktree) -> Result<Change, Failure> {
+    let beside = RelPath::parse(&format!("{path}{OLD}"))?;
+    let Found::Nothing = tree.read(&beside)? else {
+        return Err(Failure::Refused(format!("`{beside}` is there already; move it away first")));
+    };
+    let text = String::from_utf8(ours.to_owned())
+        .map_err(|_| Failure::Refused(format!("`{path}` is no text; move it away first")))?;
+    Ok(Change { text: Some(text), like: Some(path.clone()), ..Change::new(beside, Action::Create, None) })
 }
 
 /// Asks which of the files that are not as rendered are to be put back.

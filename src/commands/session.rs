@@ -32,7 +32,10 @@ pub(super) struct Session<'a> {
     pub(super) tree: &'a Worktree,
     pub(super) guard: Option<Guard<'a>>,
     pub(super) warnings: Vec<String>,
+    /// The spec as it was read.
     pub(super) text: String,
+    /// `appgen.lock` as it was read; None where it is not there.
+    pub(super) recorded: Option<String>,
     pub(super) document: SpecDocument,
     pub(super) lock: Lock,
 }
@@ -85,7 +88,7 @@ pub(super) fn worktree(global: &Global) -> Result<Worktree, Failure> {
 /// Takes the right to change the repository, unless nothing will be written; says what an interrupted run left.
 pub(super) fn guard<'a>(global: &Global, tree: &'a Worktree) -> Result<(Option<Guard<'a>>, Vec<String>), Failure> {
     if global.dry_run {
-        let left = transaction::is_interrupted(tree);
+        let left = transaction::undisturbed(tree, || transaction::is_interrupted(tree));
         let warning = "an interrupted change is not complete; the next command that writes completes it".to_owned();
         return Ok((None, if left { vec![warning] } else { Vec::new() }));
     }
@@ -103,32 +106,30 @@ impl<'a> Session<'a> {
 
     /// The same for the one command that can do without a lock: it takes the spec for applied, and trusts no file.
     pub(super) fn open_or_start(global: &Global, tree: &'a Worktree) -> Result<Self, Failure> {
-        if read(tree, LOCK_FILE)?.is_some() {
-            return Self::open(global, tree);
-        }
         let (guard, warnings) = guard(global, tree)?;
+        if read(tree, LOCK_FILE)?.is_some() {
+            return Ok(Self { guard, warnings, ..Self::read(tree)? });
+        }
         let text = read_spec(tree)?;
         let document = SpecDocument::parse(SPEC_FILE, &text)?;
         let spec =
             Spec::resolve(document.clone()).map_err(|problems| SpecError::new(Some(SPEC_FILE), &text, problems))?;
         let lock = Lock::new("unknown".to_owned(), spec, BTreeMap::new());
-        Ok(Self { tree, guard, warnings, text, document, lock })
+        Ok(Self { tree, guard, warnings, text, recorded: None, document, lock })
     }
 
     /// For a command that only reads.
     pub(super) fn read(tree: &'a Worktree) -> Result<Self, Failure> {
         let text = read_spec(tree)?;
         let document = SpecDocument::parse(SPEC_FILE, &text)?;
-        let lock = match read(tree, LOCK_FILE)? {
-            Some(text) => Lock::parse(LOCK_FILE, &text)?,
-            None => {
-                return Err(Failure::Refused(format!(
-                    "`{LOCK_FILE}` is missing: without it nobody knows which lines are yours; \
-                     `git checkout -- {LOCK_FILE}` puts it back, `appgen upgrade` starts a new one"
-                )));
-            }
-        };
-        Ok(Self { tree, guard: None, warnings: Vec::new(), text, document, lock })
+        let recorded = read(tree, LOCK_FILE)?.ok_or_else(|| {
+            Failure::Refused(format!(
+                "`{LOCK_FILE}` is missing: without it nobody knows which lines are yours; \
+                 `git checkout -- {LOCK_FILE}` puts it back, `appgen upgrade` starts a new one"
+            ))
+        })?;
+        let lock = Lock::parse(LOCK_FILE, &recorded)?;
+        Ok(Self { tree, guard: None, warnings: Vec::new(), text, recorded: Some(recorded), document, lock })
     }
 
     /// The spec that `appgen.yaml` asks for.
@@ -201,8 +202,8 @@ impl<'a> Session<'a> {
         let Reconciled { mut plan, files, conflicts } = reconcile(&self.lock.files, &difference, self.tree)?;
         let mut lock = Lock::new(set.version(), spec.clone(), files);
         lock.conflicts = conflicts;
-        plan.set_own(self.tree, SPEC_FILE, text)?;
-        plan.set_own(self.tree, LOCK_FILE, lock.to_yaml())?;
+        plan.set_own(SPEC_FILE, Some(&self.text), text)?;
+        plan.set_own(LOCK_FILE, self.recorded.as_deref(), lock.to_yaml())?;
         self.check_uncommitted(global, sets, &plan, &difference.base)?;
         let mentions = match options.gone.is_empty() {
             true => Vec::new(),
@@ -226,7 +227,7 @@ impl<'a> Session<'a> {
         let exit = Exit::settled(is_settled);
         let mut next_commands = options.next;
         let describes = |change: &Change| DESCRIBED.iter().any(|path| change.path.as_str() == *path);
-        if plan.written().any(describes) && read(self.tree, "openapi.json")?.is_some() {
+        if plan.written().any(describes) && bytes(self.tree, "openapi.json")?.is_some() {
             next_commands.push("make openapi".to_owned());
         }
         let idle = plan.is_empty() && !options.idle.is_empty();
@@ -290,10 +291,10 @@ impl<'a> Session<'a> {
         let mut dirty = edited;
         dirty.retain(|change| uncommitted.iter().any(|path| path == change.path.as_str()));
         // A journal that cannot be read vouches for nothing.
-        let journal = transaction::journal(self.tree).ok().flatten();
+        let journal = transaction::last(self.tree).ok().flatten();
         dirty.retain(|change| {
             let hash = sha256(change.ours.as_deref().unwrap_or_default());
-            let entries = journal.iter().flat_map(|(journal, _)| &journal.entries);
+            let entries = journal.iter().flat_map(|journal| &journal.entries);
             !entries.filter(|entry| entry.path == change.path).any(|entry| entry.after.as_ref() == Some(&hash))
         });
         let paths = dirty.iter().map(|change| &change.path).collect();
@@ -334,13 +335,20 @@ impl<'a> Session<'a> {
         )))
     }
 
-    /// Recorded conflicts whose markers or sidecars are still there.
-    pub(super) fn open_conflicts(&self) -> Result<Vec<RelPath>, Failure> {
-        let mut open = Vec::new();
+    /// Conflicts whose markers or sidecars are still there: those that are recorded, and those of the last change with
+    /// files that were saved while it was made.
+    pub(super) fn open_conflicts(&self) -> Result<BTreeSet<RelPath>, Failure> {
+        let has_sidecar = |path: &RelPath| bytes(self.tree, &format!("{path}{SIDECAR}")).map(|found| found.is_some());
+        let mut open = BTreeSet::new();
         for path in &self.lock.conflicts {
-            let marked = read(self.tree, path.as_str())?.is_some_and(|text| has_markers(&text));
-            if marked || read(self.tree, &format!("{path}{SIDECAR}"))?.is_some() {
-                open.push(path.clone());
+            if is_marked(self.tree, path.as_str())? || has_sidecar(path)? {
+                open.insert(path.clone());
+            }
+        }
+        // A journal that cannot be read knows of none.
+        for entry in transaction::last(self.tree).ok().flatten().into_iter().flat_map(|journal| journal.entries) {
+            if has_sidecar(&entry.path)? {
+                open.insert(entry.path);
             }
         }
         Ok(open)
@@ -349,17 +357,33 @@ impl<'a> Session<'a> {
 
 /// The text of a file of the repository; none where nothing is.
 pub(super) fn read(tree: &Worktree, path: &str) -> Result<Option<String>, Failure> {
-    let rel = RelPath::parse(path)?;
-    match tree.read(&rel) {
-        Ok(Found::Nothing) => Ok(None),
-        Ok(Found::File(bytes)) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) => Ok(Some(String::from_utf8_lossy(error.as_bytes()).into_owned())),
-        },
-        Ok(Found::Other(what)) => {
-            Err(Failure::Refused(format!("`{path}` is {what}; appgen reads and writes files only")))
-        }
-        Err(error) => Err(Failure::Failed(format!("cannot read `{path}`: {error}"))),
+    bytes(tree, path)?.map(|bytes| utf8(path, bytes)).transpose()
+}
+
+/// The text of a file that must be text.
+///
+/// # Errors
+/// The place of the first byte that is none.
+pub(super) fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let text = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + text.iter().filter(|byte| **byte == b'\n').count();
+        let column = 1 + String::from_utf8_lossy(text).rsplit('\n').next().map_or(0, |last| last.chars().count());
+        let message = format!("{path}:{line}:{column}: no UTF-8 text from here on: save the file as UTF-8");
+        if path == LOCK_FILE { Failure::Failed(message) } else { Failure::Usage(message) }
+    })
+}
+
+/// Whether a file has the markers of a conflict, whatever else is in it.
+pub(super) fn is_marked(tree: &Worktree, path: &str) -> Result<bool, Failure> {
+    Ok(bytes(tree, path)?.is_some_and(|bytes| has_markers(&String::from_utf8_lossy(&bytes))))
+}
+
+fn bytes(tree: &Worktree, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match tree.read(&RelPath::parse(path)?)? {
+        Found::Nothing => Ok(None),
+        Found::File(bytes) => Ok(Some(bytes)),
+        Found::Other(what) => Err(Failure::Refused(format!("`{path}` is {what}; appgen reads and writes files only"))),
     }
 }
 
@@ -421,7 +445,11 @@ fn is_merged_of_commit(tree: &Worktree, change: &Change, committed: &Files, base
 /// Lines of the user's that name what is gone. History is not his, and what the templates wrote names it no more.
 fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Result<Vec<Mention>, Failure> {
     let mut mentions = Vec::new();
-    for path in tree.sources()? {
+    let kept = git::files(tree.root()).ok().flatten().filter(|kept| kept.iter().any(|path| path == SPEC_FILE));
+    // What git ignores is no source, and may be secret.
+    let kept: Option<BTreeSet<String>> = kept.map(|kept| kept.into_iter().collect());
+    let is_kept = |path: &RelPath| kept.as_ref().is_none_or(|kept| kept.contains(path.as_str()));
+    for path in tree.sources().into_iter().filter(is_kept) {
         let generated = next.get(&path);
         let change = plan.changes.iter().find(|change| change.path == path);
         // What stays because it has edits is the removed thing itself.
@@ -431,8 +459,8 @@ fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Resu
         let change = change.filter(|change| change.action.is_written());
         let text = match change {
             Some(change) => change.text.clone(),
-            None => match tree.read(&path)? {
-                Found::File(bytes) => String::from_utf8(bytes).ok(),
+            None => match tree.read(&path) {
+                Ok(Found::File(bytes)) => String::from_utf8(bytes).ok(),
                 _ => None,
             },
         };

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::session::{guard, worktree};
+use super::session::{guard, utf8, worktree};
 use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::git;
@@ -16,13 +16,13 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
     let tree = worktree(global)?;
     let (guard, mut warnings) = guard(global, &tree)?;
     let nothing = || Failure::Refused("there is no change to take back".to_owned());
-    let (journal, before) = transaction::journal(&tree)?.ok_or_else(nothing)?;
+    let journal = transaction::last(&tree)?.ok_or_else(nothing)?;
     if journal.command == "undo" {
         return Err(Failure::Refused("the last change was taken back already".to_owned()));
     }
     let mut plan = Plan::default();
     let mut changed = Vec::new();
-    for (entry, before) in journal.entries.iter().zip(before) {
+    for (entry, before) in journal.entries.iter().zip(transaction::before(&tree, &journal)?) {
         let ours = match tree.read(&entry.path)? {
             Found::Nothing => None,
             Found::File(bytes) => Some(bytes),
@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
             (None, _) => Action::Create,
             _ => Action::Update,
         };
-        let text = before.map(String::from_utf8).transpose().map_err(|error| Failure::Failed(error.to_string()))?;
+        let text = before.map(|before| utf8(entry.path.as_str(), before)).transpose()?;
         let change = Change::new(entry.path.clone(), action, None);
         plan.changes.push(Change { text, ours, executable: entry.was_executable, ..change });
     }

@@ -11,6 +11,7 @@ use crate::cli::{Format, Global, Variables, Verify};
 use crate::report::{Print as _, Progress, Verified};
 use crate::spec::name::closest;
 use crate::templates::Sets;
+use crate::transaction::undisturbed;
 use crate::verify::catalog::CHECKS;
 use crate::verify::tools::{Machine, installations};
 use crate::verify::{Drift, Selection, Site, Survey, run as run_checks, select};
@@ -77,7 +78,8 @@ fn known(flag: &str, name: &str) -> Result<(), Failure> {
 /// What `appgen check` finds, or why it cannot look.
 fn drift(sets: &Sets, tree: &Worktree) -> Drift {
     let start = Instant::now();
-    let found = match Session::read(tree).and_then(|session| check::find(&session, sets, tree)) {
+    let look = || Session::read(tree).and_then(|session| check::find(&session, sets, tree));
+    let found = match undisturbed(tree, look) {
         Ok(found) => {
             found.iter().map(|drift| format!("{} {}; run: {}", drift.path, drift.problem, drift.fix)).collect()
         }

@@ -398,9 +398,9 @@ fn what_is_no_file_is_in_the_way() {
 fn own_files_are_replaced_in_the_order_of_paths() {
     let case = one(Some(file(Class::Merged, "1\n")), Some(file(Class::Merged, "2\n")), Some(b"1\n"));
     let mut done = case.reconciled();
-    done.plan.set_own(&case.tree(), "z", "new\n".to_owned()).unwrap();
-    done.plan.set_own(&case.tree(), SPEC_FILE, "spec\n".to_owned()).unwrap();
-    done.plan.set_own(&case.tree(), "a", "1\n".to_owned()).unwrap();
+    done.plan.set_own("z", None, "new\n".to_owned()).unwrap();
+    done.plan.set_own(SPEC_FILE, Some("spec as it was read\n"), "spec\n".to_owned()).unwrap();
+    done.plan.set_own("a", Some("1\n"), "1\n".to_owned()).unwrap();
     assert_eq!(done.says(), ["Update a \"2\\n\"", "Update appgen.yaml \"spec\\n\"", "Create z \"new\\n\""]);
     assert!(!done.plan.is_empty());
     assert_eq!(done.plan.written().count(), 3);

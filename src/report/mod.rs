@@ -8,7 +8,7 @@ mod progress;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use schemars::JsonSchema;
@@ -119,12 +119,23 @@ pub trait Print: Serialize {
     where
         Self: Sized,
     {
-        match format {
+        unless_closed(match format {
             Format::Json => print_json(self, out),
             Format::Text => self.print_text(out),
             Format::Markdown => self.print_markdown(out),
             Format::Github => self.print_annotations(out),
-        }
+        })
+    }
+}
+
+/// Whoever reads our output may stop (`appgen check | head -1`). What the command did is done, and its exit code with it.
+///
+/// # Errors
+/// Any other.
+pub fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
     }
 }
 

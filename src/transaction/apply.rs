@@ -144,7 +144,7 @@ impl Guard<'_> {
         let beside = format!("{path}{SIDECAR}");
         let target = self.tree.root().join(&beside);
         let rel = RelPath::parse(&beside).map_err(io::Error::other).at(&target)?;
-        if let Found::Other(_) = self.tree.read(&rel).at(&target)? {
+        if self.tree.read(&rel).at(&target)? != Found::Nothing {
             let name = new.file_name().unwrap_or_default().to_string_lossy();
             return Ok(format!("{DIRECTORY}/{LAST}/{name}"));
         }
@@ -161,7 +161,11 @@ impl Guard<'_> {
 
     /// Removes a file, and the directories that it leaves empty, as git would.
     fn remove(&self, target: &Path) -> Result<(), CommitError> {
-        fs::remove_file(target).at(target)?;
+        match fs::remove_file(target) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            done => done.at(target)?,
+        }
         let inside = |directory: &&Path| *directory != self.tree.root();
         for directory in target.ancestors().skip(1).take_while(inside) {
             if fs::remove_dir(directory).is_err() {

@@ -4,14 +4,17 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::apply::{BACK, remove_directory};
 use super::journal::{Entry, Journal, MANIFEST};
 use super::owner::{give, make_directory, resemble};
 use super::{Arrival, At as _, CommitError, DIRECTORY, LAST, STAGED, sync};
 use crate::plan::{Change, Plan};
+use crate::render::RelPath;
 use crate::worktree::Worktree;
 
 /// What keeps our records out of the user's commits.
@@ -29,7 +32,7 @@ impl<'a> Guard<'a> {
     /// to be said about that.
     ///
     /// # Errors
-    /// Another process has it, or the directory cannot be written.
+    /// Another process has it and does not give it back soon, or the directory cannot be written.
     pub fn acquire(tree: &'a Worktree) -> Result<(Self, Vec<String>), CommitError> {
         let directory = tree.root().join(DIRECTORY);
         let (ignore, path) = (directory.join(".gitignore"), directory.join("lock"));
@@ -44,10 +47,14 @@ impl<'a> Guard<'a> {
         }
         let open = OpenOptions::new().create(true).append(true).open(&path);
         let lock = open.and_then(|lock| give(tree.root(), &lock).map(|()| lock)).at(&path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(CommitError::Busy(tree.root().to_owned())),
-            Err(TryLockError::Error(error)) => return Err(CommitError::Io { path, error }),
+        let locked = patiently(TURN, || match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => None,
+            done => Some(done),
+        });
+        match locked {
+            Some(Ok(())) => {}
+            Some(Err(TryLockError::Error(error))) => return Err(CommitError::Io { path, error }),
+            None | Some(Err(TryLockError::WouldBlock)) => return Err(CommitError::Busy(tree.root().to_owned())),
         }
         // Whoever was killed here left a part of it.
         if fs::read(&ignore).ok().as_deref() != Some(IGNORE) {
@@ -138,14 +145,16 @@ struct Staging<'a> {
 impl Staging<'_> {
     /// Stages one change; returns whether the file is executable now.
     fn put(&mut self, index: usize, change: &Change) -> Result<bool, CommitError> {
-        let there = fs::symlink_metadata(self.guard.tree.absolute(&change.path)).ok();
+        let metadata = |path: &RelPath| fs::symlink_metadata(self.guard.tree.absolute(path)).ok();
+        let there = metadata(&change.path);
+        let like = there.clone().or_else(|| metadata(change.like.as_ref()?));
         let mode = if change.executable { 0o777 } else { 0o666 };
         if let Some(ours) = &change.ours {
             // What the user keeps from others is not copied for them to read.
             self.write(&format!("old-{index}"), ours, mode, there.as_ref())?;
         }
         if let Some(text) = &change.text {
-            self.write(&format!("new-{index}"), text.as_bytes(), mode, there.as_ref())?;
+            self.write(&format!("new-{index}"), text.as_bytes(), mode, like.as_ref())?;
         }
         if let Some((base, next)) = &change.sides {
             self.write(&format!("base-{index}"), base.as_bytes(), mode, None)?;
@@ -173,8 +182,55 @@ impl Staging<'_> {
     }
 }
 
+/// How long one waits for the right to change a repository. A change takes some milliseconds; who has the right for longer
+/// is waiting for his user's answer.
+const TURN: Duration = Duration::from_secs(1);
+
+/// How long a reader waits for a change to arrive: a disk may be slow.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// Asks until there is an answer, or patience ends.
+fn patiently<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let answer = ask();
+        if answer.is_some() || start.elapsed() > patience {
+            return answer;
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// Whether a change was committed and then interrupted: the next changing command completes it.
 pub fn is_interrupted(tree: &Worktree) -> bool {
     let staged = tree.root().join(DIRECTORY).join(STAGED);
     staged.join(MANIFEST).exists() || staged.join(BACK).exists()
+}
+
+/// Reads a repository as it is between two changes: waits for one that another appgen is making, and reads again where
+/// one was made meanwhile.
+pub fn undisturbed<T>(tree: &Worktree, mut read: impl FnMut() -> T) -> T {
+    let mut before = last_change(tree);
+    loop {
+        let found = read();
+        let after = last_change(tree);
+        if before == after {
+            return found;
+        }
+        before = after;
+    }
+}
+
+/// Which change is the last that was made: file and time of its journal.
+fn last_change(tree: &Worktree) -> Option<(u64, i64, i64)> {
+    let directory = tree.root().join(DIRECTORY);
+    // Who is not done after that long is no reason to say nothing.
+    patiently(ARRIVAL, || (!directory.join(STAGED).exists() || !is_held(&directory.join("lock"))).then_some(()));
+    let journal = fs::metadata(directory.join(LAST).join(MANIFEST)).ok()?;
+    Some((journal.ino(), journal.mtime(), journal.mtime_nsec()))
+}
+
+/// Whether a process has the lock. It is asked for with a lock that readers share, for a moment.
+fn is_held(lock: &Path) -> bool {
+    File::open(lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -1,7 +1,7 @@
 //! What is recorded of a change: enough to complete it, and to take it back.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -105,23 +105,27 @@ impl Journal {
     }
 }
 
-/// What each file of a journal held before; none where nothing was.
-pub(super) type Before = Vec<Option<Vec<u8>>>;
-
-/// The last change that was made, with what each file held before it.
+/// The last change that was made.
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn journal(tree: &Worktree) -> Result<Option<(Journal, Before)>, CommitError> {
-    let last = tree.root().join(DIRECTORY).join(LAST);
-    let path = last.join(MANIFEST);
-    let Some(journal) = Journal::read(&path)? else { return Ok(None) };
-    let mut before = Vec::new();
-    for (index, entry) in journal.entries.iter().enumerate() {
-        let bytes = entry.before.as_ref().map(|_| recorded(&last.join(format!("old-{index}"))));
-        let bytes =
-            bytes.transpose().map_err(|error| CommitError::Journal { path: path.clone(), error: error.to_string() });
-        before.push(bytes?);
-    }
-    Ok(Some((journal, before)))
+pub fn last(tree: &Worktree) -> Result<Option<Journal>, CommitError> {
+    Journal::read(&last_path(tree).join(MANIFEST))
+}
+
+/// What each file of the last change held before; none where nothing was.
+///
+/// # Errors
+/// A text that was kept cannot be read.
+pub fn before(tree: &Worktree, journal: &Journal) -> Result<Vec<Option<Vec<u8>>>, CommitError> {
+    let last = last_path(tree);
+    let kept = |(index, entry): (usize, &Entry)| {
+        entry.before.as_ref().map(|_| recorded(&last.join(format!("old-{index}")))).transpose()
+    };
+    let damaged = |error: io::Error| CommitError::Journal { path: last.join(MANIFEST), error: error.to_string() };
+    journal.entries.iter().enumerate().map(kept).collect::<Result<_, _>>().map_err(damaged)
+}
+
+fn last_path(tree: &Worktree) -> PathBuf {
+    tree.root().join(DIRECTORY).join(LAST)
 }

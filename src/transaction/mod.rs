@@ -12,9 +12,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-pub use change::{Guard, commit, is_interrupted};
+pub use change::{Guard, commit, is_interrupted, undisturbed};
 pub use create::create;
-pub use journal::{Journal, journal};
+pub use journal::{Journal, before, last};
 
 use crate::render::RelPath;
 

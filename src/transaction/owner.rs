@@ -7,8 +7,11 @@ use std::path::Path;
 
 /// Makes a directory that belongs to whoever owns the repository, unless one is there.
 pub(super) fn make_directory(root: &Path, directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
     match fs::create_dir(directory) {
-        // Asked beforehand, somebody could make it between question and answer.
+        // Another appgen made it between question and answer.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
         made => made?,
     }
@@ -31,8 +34,12 @@ pub(super) fn give(root: &Path, file: &File) -> io::Result<()> {
 /// Makes owner and mode of a file those of the one whose place it will take.
 pub(super) fn resemble(there: &Metadata, file: &File) -> io::Result<()> {
     let made = file.metadata()?;
-    if (made.uid(), made.gid()) != (there.uid(), there.gid()) {
-        or_not_permitted(fchown(file, Some(there.uid()), Some(there.gid())))?;
+    // The group first, and alone: its members may give a file to it, and to nobody else.
+    if made.gid() != there.gid() {
+        or_not_permitted(fchown(file, None, Some(there.gid())))?;
+    }
+    if made.uid() != there.uid() {
+        or_not_permitted(fchown(file, Some(there.uid()), None))?;
     }
     // Last: a new owner takes the special bits away.
     file.set_permissions(Permissions::from_mode(there.permissions().mode() & 0o7777))

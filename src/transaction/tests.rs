@@ -127,7 +127,7 @@ fn a_change_arrives_and_is_remembered() {
     let tree = repo.tree();
     let (guard, said) = Guard::acquire(&tree).unwrap();
     assert_eq!(said, [""; 0]);
-    assert!(journal(&tree).unwrap().is_none());
+    assert!(last(&tree).unwrap().is_none());
     assert!(matches!(Guard::acquire(&tree), Err(CommitError::Busy(_))));
     let arrival = commit(&guard, "add-env x", &plan(CHANGES)).unwrap();
     assert_eq!((arrival.warnings, arrival.saved_meanwhile), (vec![], vec![]));
@@ -135,15 +135,16 @@ fn a_change_arrives_and_is_remembered() {
     assert!(!is_interrupted(&tree) && !guard.staged().exists());
     assert_eq!(fs::read(repo.at(".appgen/txn/.gitignore")).unwrap(), b"*\n");
 
-    let (last, texts) = journal(&tree).unwrap().unwrap();
-    let paths: Vec<_> = last.entries.iter().map(|entry| entry.path.as_str()).collect();
-    assert_eq!((last.command.as_str(), paths), ("add-env x", vec!["deep/er/new", "gone/too/old", "keep/same", "text"]));
+    let made = last(&tree).unwrap().unwrap();
+    let texts = super::before(&tree, &made).unwrap();
+    let paths: Vec<_> = made.entries.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!((made.command.as_str(), paths), ("add-env x", vec!["deep/er/new", "gone/too/old", "keep/same", "text"]));
     let texts: Vec<_> = texts.iter().map(|text| text.as_deref()).collect();
     assert_eq!(texts, [None, Some(&b"old\n"[..]), Some(b"same\n"), Some(b"before\n")]);
 
     // The next one takes its place.
     commit(&guard, "sync", &plan(&[("text", Some("after\n"), Some("again\n"))])).unwrap();
-    assert_eq!(journal(&tree).unwrap().unwrap().0.command, "sync");
+    assert_eq!(last(&tree).unwrap().unwrap().command, "sync");
     assert!(!repo.at(".appgen/txn/last/new-1").exists());
 }
 
@@ -164,15 +165,21 @@ fn a_file_keeps_its_mode_and_a_new_one_has_that_of_its_template() {
     plan.changes[3].executable = true;
     // As with a conflict: its three sides are staged as well.
     plan.changes[4].sides = Some(("0\n".to_owned(), "2\n".to_owned()));
+    // What was private is not copied for others to read.
+    let aside = Change::new(RelPath::parse("private.aside").unwrap(), Action::Create, None);
+    let like = Some(RelPath::parse("private").unwrap());
+    plan.changes.push(Change { text: Some("1\n".to_owned()), like, ..aside });
     let tree = repo.tree();
     let (guard, _) = Guard::acquire(&tree).unwrap();
     commit(&guard, "sync", &plan).unwrap();
     assert_eq!(["private", "script", "plain"].map(|path| mode(&repo, path)), [0o640, 0o2751, 0o604]);
+    assert_eq!(mode(&repo, "private.aside"), 0o640);
     assert_eq!(["new", "run"].map(|path| mode(&repo, path) & 0o111), [0, mode(&repo, "run") & 0o111]);
     assert_ne!(mode(&repo, "run") & 0o100, 0);
-    let (last, _) = journal(&tree).unwrap().unwrap();
-    let executable: Vec<_> = last.entries.iter().map(|entry| (entry.was_executable, entry.conflict)).collect();
-    assert_eq!(executable, [(false, false), (false, false), (false, false), (false, false), (true, true)]);
+    let made = last(&tree).unwrap().unwrap();
+    let executable: Vec<_> = made.entries.iter().map(|entry| (entry.was_executable, entry.conflict)).collect();
+    let plain = (false, false);
+    assert_eq!(executable, [plain, plain, plain, plain, (true, true), plain]);
     assert_eq!(mode(&repo, ".appgen/txn/last/old-2"), 0o640);
 }
 
@@ -185,7 +192,7 @@ fn an_interrupted_change_is_completed() {
     assert_eq!(repo.recovered(), ["completed a change of 4 files that was interrupted"]);
     assert_eq!(repo.files(), after());
     assert_eq!(repo.recovered(), [""; 0]);
-    assert_eq!(journal(&repo.tree()).unwrap().unwrap().0.entries.len(), 4);
+    assert_eq!(last(&repo.tree()).unwrap().unwrap().entries.len(), 4);
 }
 
 #[test]
@@ -246,7 +253,7 @@ fn what_was_saved_meanwhile_stays() {
     let there = repo.files();
     assert_eq!((there["text"].as_str(), there["text.appgen-new"].as_str()), ("saved\n", "after\n"));
     assert_eq!(there["gone/too/old"], "saved\n");
-    assert!(journal(&repo.tree()).unwrap().is_some());
+    assert!(last(&repo.tree()).unwrap().is_some());
 }
 
 #[test]
@@ -261,13 +268,21 @@ fn what_was_saved_after_it_arrived_needs_no_word() {
 
 #[test]
 fn a_new_text_that_cannot_stand_beside_is_kept_in_the_record() {
-    let repo = Repo::new(BEFORE);
-    repo.interrupted(CHANGES);
-    repo.write("text", "saved\n");
-    fs::create_dir(repo.at("text.appgen-new")).unwrap();
-    let said = repo.recovered();
-    assert!(said[1].ends_with("; the new text is in `.appgen/txn/last/new-3`"), "{said:?}");
-    assert_eq!(fs::read_to_string(repo.at(".appgen/txn/last/new-3")).unwrap(), "after\n");
+    for is_file in [true, false] {
+        let repo = Repo::new(BEFORE);
+        repo.interrupted(CHANGES);
+        repo.write("text", "saved\n");
+        if is_file {
+            repo.write("text.appgen-new", "of an earlier change, half settled\n");
+        } else {
+            fs::create_dir(repo.at("text.appgen-new")).unwrap();
+        }
+        let there = repo.files();
+        let said = repo.recovered();
+        assert!(said[1].ends_with("; the new text is in `.appgen/txn/last/new-3`"), "{said:?}");
+        assert_eq!(fs::read_to_string(repo.at(".appgen/txn/last/new-3")).unwrap(), "after\n");
+        assert_eq!(repo.files()["text.appgen-new"], there["text.appgen-new"]);
+    }
 }
 
 #[test]
@@ -310,7 +325,7 @@ fn what_changed_before_the_commit_point_stops_the_change() {
         let error = commit(&guard, "sync", &plan(CHANGES)).unwrap_err();
         assert!(matches!(&error, CommitError::ChangedMeanwhile(at) if at.as_str() == path), "{error}");
         assert_eq!(repo.files(), there);
-        assert!(!guard.staged().exists() && journal(&tree).unwrap().is_none());
+        assert!(!guard.staged().exists() && last(&tree).unwrap().is_none());
     }
 }
 
@@ -495,4 +510,40 @@ fn of_many_who_come_at_once_to_an_untouched_repository_nobody_fails() {
         assert!(other.is_empty(), "{other:?}");
         remove_directory(&repo.at(".appgen")).unwrap();
     }
+}
+
+#[test]
+fn a_reader_waits_for_a_change_and_reads_again_where_one_was_made() {
+    let repo = Repo::new(BEFORE);
+    let tree = repo.tree();
+    // As a change does that arrives while somebody reads: the first reading saw it begin.
+    let mut readings = 0;
+    let read = undisturbed(&tree, || {
+        readings += 1;
+        if readings == 1 {
+            let (guard, _) = Guard::acquire(&tree).unwrap();
+            let journal = committed(&guard, CHANGES);
+            std::thread::scope(|scope| {
+                let reader = scope.spawn(|| undisturbed(&tree, || repo.files()));
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                assert!(!reader.is_finished());
+                guard.complete(&journal).unwrap();
+                assert_eq!(reader.join().unwrap(), after());
+            });
+            return before();
+        }
+        repo.files()
+    });
+    assert_eq!((readings, read), (2, after()));
+
+    // Where nobody is at work, nobody waits: a change that was killed is there for longer.
+    repo.interrupted(&[("text", Some("after\n"), Some("again\n"))]);
+    let mut readings = 0;
+    undisturbed(&tree, || readings += 1);
+    // Nor for one who only has the right.
+    repo.recovered();
+    let guard = Guard::acquire(&tree).unwrap();
+    undisturbed(&tree, || readings += 1);
+    assert_eq!(readings, 2);
+    drop(guard);
 }

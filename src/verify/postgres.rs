@@ -13,6 +13,8 @@ use nix::unistd::geteuid;
 /// Its arguments: PostgreSQL's programs, a port, and the words that make a command another user's.
 const SHELL: &str = r#"
     binaries=$1 port=$2; shift 2
+    # Whoever started us may be gone before we say so.
+    trap '' PIPE
     directory=$(mktemp -d) || exit 1
     trap 'rm -rf "$directory"' EXIT
     cd "$directory" || exit 1
@@ -41,6 +43,20 @@ impl Postgres {
     /// # Errors
     /// It does not start; what it said is in the error.
     pub(super) fn start(initdb: &Path) -> io::Result<Self> {
+        let mut started = Self::start_once(initdb);
+        for _ in 0..3 {
+            // Somebody else was faster at the port.
+            match started {
+                Err(error) if error.to_string().contains("Address already in use") => {
+                    started = Self::start_once(initdb)
+                }
+                _ => break,
+            }
+        }
+        started
+    }
+
+    fn start_once(initdb: &Path) -> io::Result<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let binaries = initdb.parent().unwrap_or(initdb);
         let mut shell = Command::new("sh");

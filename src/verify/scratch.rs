@@ -86,7 +86,12 @@ impl Scratch {
         for path in files.all() {
             let to = copy.join(path);
             fs::create_dir_all(to.parent().unwrap_or(&copy))?;
-            fs::copy(root.join(path), &to)?;
+            match fs::copy(root.join(path), &to) {
+                // Gone since the tree was looked at, as an editor's own file is.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(io::Error::new(error.kind(), format!("cannot copy `{path}`: {error}"))),
+                Ok(_) => {}
+            }
         }
         for path in files.all() {
             let name = path.rsplit('/').next().unwrap_or_default();
