@@ -84,7 +84,11 @@ impl Worktree {
         self.find(path).map_err(|error| io::Error::new(error.kind(), format!("cannot read `{path}`: {error}")))
     }
 
-    fn find(&self, path: &RelPath) -> io::Result<Found> {
+    /// The same for who adds the path to the error himself.
+    ///
+    /// # Errors
+    /// The path cannot be read.
+    pub fn find(&self, path: &RelPath) -> io::Result<Found> {
         let at = self.absolute(path);
         let parents: Vec<_> = at.ancestors().skip(1).take_while(|parent| *parent != self.root).collect();
         for parent in parents.into_iter().rev() {

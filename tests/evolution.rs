@@ -492,17 +492,26 @@ fn a_spec_in_another_encoding_is_refused_with_the_place_and_stays() {
     let spec = [repo.read("appgen.yaml").as_bytes(), b"# caf\xe9\n"].concat();
     fs::write(&path, &spec).unwrap();
     let line = spec.iter().filter(|byte| **byte == b'\n').count();
-    for command in ["sync", "add-handler ping", "check", "list", "upgrade", "resolve"] {
+    let commands = ["sync", "add-handler ping", "check", "list", "upgrade", "resolve"];
+    for command in commands {
         let run = repo.run(command);
         assert_eq!(run.code, 2, "{command}: {}{}", run.out, run.err);
         let wanted = format!("appgen.yaml:{line}:6: no UTF-8 text from here on: save the file as UTF-8");
         assert!(run.err.contains(&wanted), "{command}: {}", run.err);
         assert!(fs::read(&path).unwrap() == spec, "{command}");
     }
+    // Nobody but appgen writes the lock.
+    fs::write(&path, &spec[..spec.len() - 7]).unwrap();
+    fs::write(repo.root().join("appgen.lock"), b"# caf\xe9\n").unwrap();
+    for command in commands.into_iter().filter(|command| *command != "list") {
+        let run = repo.run(command);
+        assert_eq!(run.code, 1, "{command}: {}{}", run.out, run.err);
+        assert!(run.err.contains("appgen.lock:1:6: no UTF-8 text") && run.err.contains("git checkout"), "{}", run.err);
+    }
 }
 
 #[test]
-fn what_was_private_stays_private_when_it_is_put_beside() {
+fn what_was_private_stays_private_when_it_is_put_beside_and_comes_back_as_such() {
     let repo = Repo::new();
     repo.edit("config/base.yaml", "\n", "\n# mine alone\n");
     let mode = |path: &str| fs::metadata(repo.root().join(path)).unwrap().permissions().mode() & 0o777;
@@ -510,6 +519,10 @@ fn what_was_private_stays_private_when_it_is_put_beside() {
     repo.run("restore config/base.yaml").succeeds();
     assert!(repo.read("config/base.yaml.appgen-old").contains("# mine alone"));
     assert_eq!(["config/base.yaml", "config/base.yaml.appgen-old"].map(mode), [0o600, 0o600]);
+    fs::set_permissions(repo.root().join("src/handlers/quote.rs"), fs::Permissions::from_mode(0o600)).unwrap();
+    repo.run("remove-handler quote").succeeds();
+    repo.run("undo").succeeds();
+    assert_eq!(mode("src/handlers/quote.rs"), 0o600);
 }
 
 #[test]
@@ -658,7 +671,7 @@ fn what_was_settled_by_hand_in_a_merge_stays() {
     let lock = repo.root().join(".git/index.lock");
     fs::write(&lock, "").unwrap();
     let run = repo.run("resolve").succeeds();
-    assert!(run.out.contains("`Makefile` has no conflict markers any more: it stays as it is"), "{}", run.out);
+    assert!(run.out.contains("`Makefile` has no conflict markers: it stays as it is"), "{}", run.out);
     assert!(run.out.contains("git does not know what is settled"), "{}", run.out);
     assert_eq!(repo.read("Makefile"), settled);
     assert!(!repo.read(registry).contains("by hand"));
@@ -674,6 +687,37 @@ fn what_was_settled_by_hand_in_a_merge_stays() {
     repo.run("check").succeeds();
     for name in ["one", "two"] {
         assert!(repo.read(registry).contains(&format!("get_{name}")), "{name}");
+    }
+}
+
+#[test]
+fn what_git_must_not_merge_is_merged_all_the_same() {
+    for attributes in ["Makefile -merge\nCargo.lock -merge\n", "* conflict-marker-size=12\n"] {
+        let repo = Repo::with(&[]);
+        let all = repo.read(".gitattributes") + attributes;
+        repo.write(".gitattributes", &all);
+        repo.commit();
+        let branch = |line: &str, target: &str| {
+            repo.run(line).succeeds();
+            repo.write("Makefile", &format!("{}\n{target}:\n\ttrue\n", repo.read("Makefile")));
+            repo.commit();
+        };
+        repo.git("checkout -qb theirs");
+        branch("add-entity two b:decimal(5,2)!", "theirs");
+        repo.git("checkout -q main");
+        let cargo_lock = repo.read("Cargo.lock") + "\n[[package]]\nname = \"zzz\"\nversion = \"1.0.0\"\n";
+        repo.write("Cargo.lock", &cargo_lock);
+        branch("add-entity one a:text!", "ours");
+        let said = repo.git("merge theirs");
+        assert!(said.contains("Merge conflict in Makefile"), "{said}");
+        let run = repo.run("resolve");
+        assert_eq!(run.code, 4, "{attributes}: {}{}", run.out, run.err);
+        let text = repo.read("Makefile");
+        assert!(["<<<<<<<", "ours:", "theirs:", ">>>>>>>"].iter().all(|part| text.contains(part)), "{text}");
+        let cargo_lock = repo.read("Cargo.lock");
+        for package in ["rust_decimal", "zzz"] {
+            assert!(cargo_lock.contains(&format!("name = \"{package}\"")), "{attributes}: {package}");
+        }
     }
 }
 

@@ -416,10 +416,25 @@ fn a_file_that_changes_after_the_commit_stays() {
     assert_said(&repo.run("check"), 3, &["README.md.appgen-new"], "check");
     // Nothing is merged on top of what is still to be settled.
     assert_said(&repo.run("add-env qa"), 5, &["README.md", "appgen resolve"], "add-env");
+    assert_said(
+        &run,
+        4,
+        &["$EDITOR README.md README.md.appgen-new && rm README.md.appgen-new", "appgen resolve"],
+        "next",
+    );
     assert_said(&repo.run("resolve"), 4, &["1 open:\n  README.md"], "resolve");
+    // Nor is it forgotten when another change becomes the last one.
+    repo.edit("Makefile", "\n", "\n# ours\n");
+    repo.run("restore Makefile").succeeds();
+    assert_said(&repo.run("add-env qa"), 5, &["README.md", "appgen resolve"], "add-env");
     repo.remove("README.md.appgen-new");
     repo.run("resolve").succeeds();
     repo.run("add-env qa").succeeds();
+    // What stands where the new text would is none.
+    let copy = copy.copy();
+    fs::remove_dir_all(copy.root().join("config/overlays/staging")).unwrap();
+    symlink("dev", copy.root().join("config/overlays/staging")).unwrap();
+    copy.run("add-handler pong").succeeds();
 }
 
 #[test]

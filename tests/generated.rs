@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::support;
 use crate::support::Place;
 use crate::support::extent::share;
-use crate::support::generated::{cargo, is_asked_for, one_at_a_time, prove, target};
+use crate::support::generated::{cargo, interrupt_tests, is_asked_for, one_at_a_time, prove, target};
 use crate::support::monitoring::{expressions, unknown_samples};
 use crate::support::postgres::{Postgres, http, liquibase, within};
 use crate::support::repository::Repo;
@@ -38,7 +38,12 @@ fn default_and_short_names() {
     for arguments in [["new", "my-service", "--yes"], ["new", "a", "--yes"]] {
         place.run(arguments).succeeds();
         let root = place.path().join(arguments[1]);
-        one_at_a_time(|| prove(&root));
+        one_at_a_time(|| {
+            prove(&root);
+            if arguments[1] == "a" {
+                interrupt_tests(&root);
+            }
+        });
         let status = support::succeed(Command::new("git").args(["status", "--porcelain"]).current_dir(&root));
         assert_eq!(status.out, "");
     }
@@ -108,13 +113,16 @@ impl Service {
     }
 
     fn spawn(root: &Path, name: &str, variables: &[(&str, String)]) -> Self {
-        let free = || TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let (traffic, admin) = (free(), free());
+        // Both at once, so that they are two.
+        let free = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+        let [traffic, admin] = free.map(|listener| listener.local_addr().unwrap().port());
         let child = Command::new(target().join("debug").join(name))
             .current_dir(root)
             .env("APP__SERVER__LISTEN", format!("127.0.0.1:{traffic}"))
             .env("APP__ADMIN__LISTEN", format!("127.0.0.1:{admin}"))
             .env("APP__SHUTDOWN__DRAIN_DELAY", "100ms")
+            // A busy machine is no reason for a request to fail.
+            .env("APP__DATABASE__POOL__ACQUIRE_TIMEOUT", "5s")
             .envs(variables.iter().map(|(key, value)| (key, value)))
             .stdout(Stdio::null())
             .spawn()

@@ -48,9 +48,6 @@ pub enum Failure {
     Usage(String),
     #[error("{0}")]
     Refused(String),
-    /// Whoever reads our output has stopped reading (`appgen list | head -1`).
-    #[error("the reader of the output is gone")]
-    OutputClosed,
 }
 
 impl Failure {
@@ -59,17 +56,13 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 5,
-            Self::OutputClosed => 0,
         }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Failed(error.to_string()),
-        }
+        Self::Failed(error.to_string())
     }
 }
 
@@ -184,7 +177,6 @@ pub fn run_with(cli: Cli, sets: Result<Sets, TemplateError>, out: &mut impl io::
     let done = sets.map_err(Failure::from).and_then(|sets| dispatch(&global, &sets, command, out));
     match done.and_then(|exit| Ok(report::unless_closed(out.flush()).map(|()| exit)?)) {
         Ok(exit) => exit as u8,
-        Err(Failure::OutputClosed) => 0,
         Err(failure) => {
             let exit = failure.exit();
             // Nothing is left to be done where even the error cannot be printed.
@@ -232,13 +224,13 @@ fn dispatch(global: &Global, sets: &Sets, command: Command, out: &mut impl io::W
         Command::Doctor => doctor::run(global, out),
         Command::Schema(arguments) => {
             let schema = if arguments.report { report::json_schema() } else { crate::spec::json_schema() };
-            report::print_json(&schema, out)?;
+            report::unless_closed(report::print_json(&schema, out))?;
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "appgen", &mut script);
-            out.write_all(&script)?;
+            report::unless_closed(out.write_all(&script))?;
             Ok(Exit::Done)
         }
     }

@@ -121,7 +121,7 @@ fn from_file(path: &Path, arguments: &New) -> Result<Answers, Failure> {
     if read as u64 > LARGEST_SPEC {
         return Err(Failure::Usage(format!("`{origin}` is larger than {LARGEST_SPEC} bytes; is it a spec?")));
     }
-    let text = utf8(&origin, bytes)?;
+    let text = utf8(&origin, bytes).map_err(|error| Failure::Usage(format!("{error}; is it a spec?")))?;
     let mut document = SpecDocument::parse(&origin, &text)?;
     if let Some(name) = &arguments.name {
         document.service.name = service_name(name)?;

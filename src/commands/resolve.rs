@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use super::restore::keep_beside;
-use super::session::{Session, edits, guard, is_marked, read, worktree};
+use super::session::{Session, edits, guard, is_marked, read, sidecars, worktree};
 use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::git;
@@ -40,7 +40,7 @@ fn settle(global: &Global, session: Session<'_>, unmerged: &[String], out: &mut 
     let tree = session.tree;
     let open = session.open_conflicts()?;
     let mut lock = session.lock.clone();
-    lock.conflicts.retain(|path| open.contains(path));
+    lock.conflicts = open.clone();
     let mut plan = Plan::default();
     plan.set_own(LOCK_FILE, session.recorded.as_deref(), lock.to_yaml())?;
     let mut warnings = session.warnings.clone();
@@ -141,7 +141,7 @@ fn merge_branches(
             }
         };
         let is_unmerged = unmerged.iter().any(|other| other == path.as_str());
-        let in_conflict = is_unmerged && is_marked(tree, path.as_str())?;
+        let in_conflict = is_unmerged && found.as_deref().is_some_and(|found| is_as_git_left_it(tree, path, found));
         let new = !ours.files.contains_key(path) && !theirs.files.contains_key(path);
         let (action, merged) = match file.class {
             Class::Managed if is_unmerged || found.is_some() => {
@@ -149,7 +149,7 @@ fn merge_branches(
                     && has_own_lines(found, &file.text, [&base, &ours, &theirs].map(|branch| branch.files.get(path)))
                 {
                     let aside = keep_beside(path, found, tree)?;
-                    warnings.push(format!("`{path}` is generated whole and had edits: they are in `{}`", aside.path));
+                    warnings.push(format!("`{path}` is generated whole and has edits: they go to `{}`", aside.path));
                     plan.changes.push(aside);
                 }
                 (Action::Update, file.text.clone())
@@ -165,7 +165,7 @@ fn merge_branches(
                 None => continue,
             },
             Class::Merged if is_unmerged && found.is_some() => {
-                warnings.push(format!("`{path}` has no conflict markers any more: it stays as it is"));
+                warnings.push(format!("`{path}` has no conflict markers: it stays as it is"));
                 continue;
             }
             _ => continue,
@@ -191,24 +191,28 @@ fn merge_branches(
     lock.conflicts = conflicts.iter().cloned().collect();
     plan.set_own(SPEC_FILE, Some(&written), text)?;
     plan.set_own(LOCK_FILE, recorded.as_deref(), lock.to_yaml())?;
-    let mut is_settled = conflicts.is_empty();
+    let mut saved_meanwhile = Vec::new();
     if let Some(guard) = guard {
         // The record of an earlier attempt is not replaced by one of nothing.
         if !plan.is_empty() {
             let arrival = transaction::commit(guard, "resolve", &plan)?;
             warnings.extend(arrival.warnings);
-            is_settled &= arrival.saved_meanwhile.is_empty();
+            saved_meanwhile = arrival.saved_meanwhile;
         }
         let settled: Vec<_> = unmerged
             .iter()
             .filter(|path| next.keys().any(|known| known.as_str() == *path) || *path == SPEC_FILE || *path == LOCK_FILE)
-            .filter(|path| !conflicts.iter().any(|conflict| conflict.as_str() == *path))
+            .filter(|path| !conflicts.iter().chain(&saved_meanwhile).any(|open| open.as_str() == *path))
             .map(String::as_str)
             .collect();
         warnings.extend(mark_settled(tree, &settled));
     }
+    let is_settled = conflicts.is_empty() && saved_meanwhile.is_empty();
     let exit = Exit::settled(is_settled);
-    let next = if conflicts.is_empty() { vec!["git commit".to_owned()] } else { report::settling(&conflicts) };
+    let next = match is_settled {
+        true => vec!["git commit".to_owned()],
+        false => report::settling(&[conflicts, sidecars(tree, &saved_meanwhile)].concat()),
+    };
     let report = Report { exit: exit as u8, next, ..Report::of("resolve", global, tree, plan, warnings) };
     report.print(global.format, out)?;
     Ok(exit)
@@ -229,6 +233,14 @@ fn merged_spec(tree: &Worktree, there: &str) -> Result<String, Failure> {
             "both branches changed one value in `{SPEC_FILE}`: settle its markers by hand, then run `appgen resolve`"
         ))),
     }
+}
+
+/// Whether nobody has settled a file yet: it has git's markers, or is one of the sides, as git leaves a file that it must
+/// not merge (gitattributes(5), `merge`).
+fn is_as_git_left_it(tree: &Worktree, path: &RelPath, found: &[u8]) -> bool {
+    let side = |side: &Option<String>| side.as_ref().is_some_and(|side| side.as_bytes() == found);
+    has_markers(&String::from_utf8_lossy(found))
+        || git::stages(tree.root(), path.as_str()).is_ok_and(|sides| sides.iter().any(side))
 }
 
 /// Whether a file that is generated whole has lines which no spec of this merge brings, and git neither.

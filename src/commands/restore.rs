@@ -7,7 +7,7 @@ use super::session::{Session, worktree};
 use super::{Exit, Failure};
 use crate::cli::{Global, Paths};
 use crate::drift::{State, survey};
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Change, LOCK_FILE, Plan};
 use crate::render::{Files, RelPath};
 use crate::report::{Print as _, Report};
 use crate::templates::Sets;
@@ -25,6 +25,12 @@ pub(super) fn run(global: &Global, sets: &Sets, arguments: Paths, out: &mut impl
     let mut plan = Plan::default();
     for text in &paths {
         restore(text, &rendered, &tree, &mut plan)?;
+    }
+    if !plan.is_empty() {
+        // The next change is the last one then: who is still to settle something of this one hears it from the lock.
+        let mut lock = session.lock.clone();
+        lock.conflicts.extend(session.open_conflicts()?);
+        plan.set_own(LOCK_FILE, session.recorded.as_deref(), lock.to_yaml())?;
     }
     let mut warnings = session.warnings.clone();
     let mut is_settled = true;

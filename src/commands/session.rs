@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Exit, Failure};
 use crate::cli::Global;
 use crate::git;
-use crate::lock::{Lock, sha256};
+use crate::lock::{Lock, LockError, sha256};
 use crate::merge::shape::Shape;
 use crate::merge::yaml::{Edit, edit};
 use crate::merge::{Merged, Sides, cargo_lock, has_markers, merge};
@@ -207,9 +207,9 @@ impl<'a> Session<'a> {
         self.check_uncommitted(global, sets, &plan, &difference.base)?;
         let mentions = match options.gone.is_empty() {
             true => Vec::new(),
-            false => mentions(self.tree, &plan, &render(&spec, set)?, &options.gone)?,
+            false => mentions(self.tree, &plan, &render(&spec, set)?, &options.gone),
         };
-        let mut is_settled = plan.conflicts().next().is_none();
+        let mut saved_meanwhile = Vec::new();
         let quiet = plan.is_empty() || global.dry_run;
         let shown = options.confirm.is_some() && !quiet;
         if let Some(confirm) = options.confirm
@@ -222,9 +222,9 @@ impl<'a> Session<'a> {
         {
             let arrival = transaction::commit(guard, command, &plan)?;
             warnings.extend(arrival.warnings);
-            is_settled &= arrival.saved_meanwhile.is_empty();
+            saved_meanwhile = arrival.saved_meanwhile;
         }
-        let exit = Exit::settled(is_settled);
+        let exit = Exit::settled(plan.conflicts().next().is_none() && saved_meanwhile.is_empty());
         let mut next_commands = options.next;
         let describes = |change: &Change| DESCRIBED.iter().any(|path| change.path.as_str() == *path);
         if plan.written().any(describes) && bytes(self.tree, "openapi.json")?.is_some() {
@@ -234,7 +234,11 @@ impl<'a> Session<'a> {
         let mut report = Report {
             exit: exit as u8,
             mentions,
-            next: if quiet { Vec::new() } else { report::next_steps(&plan, next_commands) },
+            next: if quiet {
+                Vec::new()
+            } else {
+                report::next_steps(&plan, sidecars(self.tree, &saved_meanwhile), next_commands)
+            },
             shown,
             ..Report::of(command, global, self.tree, plan, warnings)
         };
@@ -338,39 +342,51 @@ impl<'a> Session<'a> {
     /// Conflicts whose markers or sidecars are still there: those that are recorded, and those of the last change with
     /// files that were saved while it was made.
     pub(super) fn open_conflicts(&self) -> Result<BTreeSet<RelPath>, Failure> {
-        let has_sidecar = |path: &RelPath| bytes(self.tree, &format!("{path}{SIDECAR}")).map(|found| found.is_some());
         let mut open = BTreeSet::new();
         for path in &self.lock.conflicts {
-            if is_marked(self.tree, path.as_str())? || has_sidecar(path)? {
+            if is_marked(self.tree, path.as_str())? || sidecar(self.tree, path).is_some() {
                 open.insert(path.clone());
             }
         }
         // A journal that cannot be read knows of none.
-        for entry in transaction::last(self.tree).ok().flatten().into_iter().flat_map(|journal| journal.entries) {
-            if has_sidecar(&entry.path)? {
-                open.insert(entry.path);
-            }
-        }
+        let last = transaction::last(self.tree).ok().flatten();
+        let changed = last.into_iter().flat_map(|journal| journal.entries).map(|entry| entry.path);
+        open.extend(changed.filter(|path| sidecar(self.tree, path).is_some()));
         Ok(open)
     }
 }
 
+/// The new text that is beside a file.
+fn sidecar(tree: &Worktree, path: &RelPath) -> Option<RelPath> {
+    let beside = RelPath::parse(&format!("{path}{SIDECAR}")).ok()?;
+    // What cannot be looked at is in nobody's way.
+    matches!(tree.read(&beside), Ok(Found::File(_))).then_some(beside)
+}
+
+pub(super) fn sidecars(tree: &Worktree, paths: &[RelPath]) -> Vec<RelPath> {
+    paths.iter().filter_map(|path| sidecar(tree, path)).collect()
+}
+
 /// The text of a file of the repository; none where nothing is.
 pub(super) fn read(tree: &Worktree, path: &str) -> Result<Option<String>, Failure> {
-    bytes(tree, path)?.map(|bytes| utf8(path, bytes)).transpose()
+    let text = bytes(tree, path)?.map(|bytes| utf8(path, bytes)).transpose();
+    text.map_err(|error| match path {
+        SPEC_FILE => Failure::Usage(format!("{error}: save the file as UTF-8")),
+        LOCK_FILE => LockError::Malformed(error).into(),
+        _ => Failure::Failed(error),
+    })
 }
 
 /// The text of a file that must be text.
 ///
 /// # Errors
 /// The place of the first byte that is none.
-pub(super) fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+pub(super) fn utf8(path: &str, bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let text = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + text.iter().filter(|byte| **byte == b'\n').count();
         let column = 1 + String::from_utf8_lossy(text).rsplit('\n').next().map_or(0, |last| last.chars().count());
-        let message = format!("{path}:{line}:{column}: no UTF-8 text from here on: save the file as UTF-8");
-        if path == LOCK_FILE { Failure::Failed(message) } else { Failure::Usage(message) }
+        format!("{path}:{line}:{column}: no UTF-8 text from here on")
     })
 }
 
@@ -443,11 +459,11 @@ fn is_merged_of_commit(tree: &Worktree, change: &Change, committed: &Files, base
 }
 
 /// Lines of the user's that name what is gone. History is not his, and what the templates wrote names it no more.
-fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Result<Vec<Mention>, Failure> {
+fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Vec<Mention> {
     let mut mentions = Vec::new();
-    let kept = git::files(tree.root()).ok().flatten().filter(|kept| kept.iter().any(|path| path == SPEC_FILE));
-    // What git ignores is no source, and may be secret.
-    let kept: Option<BTreeSet<String>> = kept.map(|kept| kept.into_iter().collect());
+    // What git ignores is no source, and may be secret; where git does not say what it ignores, everything may be.
+    let Ok(kept) = git::files(tree.root()) else { return mentions };
+    let kept = kept.map(|kept| kept.into_iter().collect::<BTreeSet<_>>()).filter(|kept| kept.contains(SPEC_FILE));
     let is_kept = |path: &RelPath| kept.as_ref().is_none_or(|kept| kept.contains(path.as_str()));
     for path in tree.sources().into_iter().filter(is_kept) {
         let generated = next.get(&path);
@@ -473,7 +489,7 @@ fn mentions(tree: &Worktree, plan: &Plan, next: &Files, gone: &[String]) -> Resu
             }
         }
     }
-    Ok(mentions)
+    mentions
 }
 
 /// Whether the line has the name, and not as a part of a longer word.

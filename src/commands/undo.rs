@@ -8,6 +8,7 @@ use crate::cli::Global;
 use crate::git;
 use crate::lock::sha256;
 use crate::plan::{Action, Change, Plan};
+use crate::render::RelPath;
 use crate::report::{self, Print as _, Report};
 use crate::transaction;
 use crate::worktree::Found;
@@ -22,7 +23,7 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
     }
     let mut plan = Plan::default();
     let mut changed = Vec::new();
-    for (entry, before) in journal.entries.iter().zip(transaction::before(&tree, &journal)?) {
+    for (index, (entry, before)) in journal.entries.iter().zip(transaction::before(&tree, &journal)?).enumerate() {
         let ours = match tree.read(&entry.path)? {
             Found::Nothing => None,
             Found::File(bytes) => Some(bytes),
@@ -39,9 +40,11 @@ pub(super) fn run(global: &Global, out: &mut impl Write) -> Result<Exit, Failure
             (None, _) => Action::Create,
             _ => Action::Update,
         };
-        let text = before.map(|before| utf8(entry.path.as_str(), before)).transpose()?;
+        let kept = transaction::kept(index);
+        let text = before.map(|before| utf8(&kept, before)).transpose().map_err(Failure::Failed)?;
+        let (executable, like) = (entry.was_executable, Some(RelPath::parse(&kept)?));
         let change = Change::new(entry.path.clone(), action, None);
-        plan.changes.push(Change { text, ours, executable: entry.was_executable, ..change });
+        plan.changes.push(Change { text, ours, executable, like, ..change });
     }
     if !changed.is_empty() {
         return Err(Failure::Refused(format!(

@@ -174,6 +174,11 @@ fn keeps<T: AsRef<str>>(
 pub fn has_markers(text: &str) -> bool {
     // A byte order mark stands before the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let marked = |marker: &str| text.lines().any(|line| line.starts_with(marker));
-    marked("<<<<<<< ") && marked(">>>>>>> ")
+    // Seven, unless gitattributes(5) asks for more with `conflict-marker-size`.
+    let is_marker = |line: &str, sign: char| {
+        let label = line.trim_start_matches(sign);
+        line.len() - label.len() >= 7 && label.starts_with(' ')
+    };
+    let marked = |sign: char| text.lines().any(|line| is_marker(line, sign));
+    marked('<') && marked('>')
 }

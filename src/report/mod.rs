@@ -301,8 +301,8 @@ pub fn print_hunks(before: &str, after: &str, out: &mut impl Write) -> io::Resul
 const MOST_NAMED: usize = 5;
 
 /// What to do next: conflicts come before anything else.
-pub fn next_steps(plan: &Plan, mut next: Vec<String>) -> Vec<String> {
-    let conflicts: Vec<_> = plan.conflicts().cloned().collect();
+pub fn next_steps(plan: &Plan, sidecars: Vec<RelPath>, mut next: Vec<String>) -> Vec<String> {
+    let conflicts: Vec<_> = plan.conflicts().cloned().chain(sidecars).collect();
     if conflicts.is_empty() {
         if plan.written().any(|change| change.class == Some(Class::CargoLock) && change.edited) {
             next.insert(0, "cargo update --workspace".to_owned());

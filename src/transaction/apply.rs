@@ -144,7 +144,7 @@ impl Guard<'_> {
         let beside = format!("{path}{SIDECAR}");
         let target = self.tree.root().join(&beside);
         let rel = RelPath::parse(&beside).map_err(io::Error::other).at(&target)?;
-        if self.tree.read(&rel).at(&target)? != Found::Nothing {
+        if self.tree.find(&rel).at(&target)? != Found::Nothing {
             let name = new.file_name().unwrap_or_default().to_string_lossy();
             return Ok(format!("{DIRECTORY}/{LAST}/{name}"));
         }

@@ -187,7 +187,7 @@ impl Staging<'_> {
 const TURN: Duration = Duration::from_secs(1);
 
 /// How long a reader waits for a change to arrive: a disk may be slow.
-const ARRIVAL: Duration = Duration::from_secs(10);
+pub(super) const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// Asks until there is an answer, or patience ends.
 fn patiently<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
@@ -232,5 +232,6 @@ fn last_change(tree: &Worktree) -> Option<(u64, i64, i64)> {
 
 /// Whether a process has the lock. It is asked for with a lock that readers share, for a moment.
 fn is_held(lock: &Path) -> bool {
-    File::open(lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    let is_file = fs::symlink_metadata(lock).is_ok_and(|found| found.is_file());
+    is_file && File::open(lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

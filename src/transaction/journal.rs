@@ -61,7 +61,7 @@ impl Entry {
     }
 
     pub(super) fn state(&self, tree: &Worktree) -> io::Result<State> {
-        let now = match tree.read(&self.path)? {
+        let now = match tree.find(&self.path)? {
             Found::Nothing => None,
             Found::File(bytes) => Some(sha256(&bytes)),
             Found::Other(_) => return Ok(State::Foreign),
@@ -118,12 +118,17 @@ pub fn last(tree: &Worktree) -> Result<Option<Journal>, CommitError> {
 /// # Errors
 /// A text that was kept cannot be read.
 pub fn before(tree: &Worktree, journal: &Journal) -> Result<Vec<Option<Vec<u8>>>, CommitError> {
-    let last = last_path(tree);
-    let kept = |(index, entry): (usize, &Entry)| {
-        entry.before.as_ref().map(|_| recorded(&last.join(format!("old-{index}")))).transpose()
+    let path = last_path(tree).join(MANIFEST);
+    let read = |(index, entry): (usize, &Entry)| {
+        entry.before.as_ref().map(|_| recorded(&tree.root().join(kept(index)))).transpose()
     };
-    let damaged = |error: io::Error| CommitError::Journal { path: last.join(MANIFEST), error: error.to_string() };
-    journal.entries.iter().enumerate().map(kept).collect::<Result<_, _>>().map_err(damaged)
+    let texts: Result<_, _> = journal.entries.iter().enumerate().map(read).collect();
+    texts.map_err(|error: io::Error| CommitError::Journal { path, error: error.to_string() })
+}
+
+/// Where the text of one entry of the last change is kept that was there before it.
+pub fn kept(index: usize) -> String {
+    format!("{DIRECTORY}/{LAST}/old-{index}")
 }
 
 fn last_path(tree: &Worktree) -> PathBuf {

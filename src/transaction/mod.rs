@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use change::{Guard, commit, is_interrupted, undisturbed};
 pub use create::create;
-pub use journal::{Journal, before, last};
+pub use journal::{Journal, before, kept, last};
 
 use crate::render::RelPath;
 

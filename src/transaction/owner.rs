@@ -7,12 +7,14 @@ use std::path::Path;
 
 /// Makes a directory that belongs to whoever owns the repository, unless one is there.
 pub(super) fn make_directory(root: &Path, directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
+    // Not one that a link leads to.
+    let is_there = || fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir());
+    if is_there() {
         return Ok(());
     }
     match fs::create_dir(directory) {
         // Another appgen made it between question and answer.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && is_there() => return Ok(()),
         made => made?,
     }
     let (owner, made) = (fs::metadata(root)?, fs::symlink_metadata(directory)?);

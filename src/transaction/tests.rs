@@ -538,12 +538,27 @@ fn a_reader_waits_for_a_change_and_reads_again_where_one_was_made() {
 
     // Where nobody is at work, nobody waits: a change that was killed is there for longer.
     repo.interrupted(&[("text", Some("after\n"), Some("again\n"))]);
-    let mut readings = 0;
+    let (start, mut readings) = (std::time::Instant::now(), 0);
     undisturbed(&tree, || readings += 1);
     // Nor for one who only has the right.
     repo.recovered();
     let guard = Guard::acquire(&tree).unwrap();
     undisturbed(&tree, || readings += 1);
     assert_eq!(readings, 2);
+    assert!(start.elapsed() < change::ARRIVAL / 2, "somebody was waited for");
     drop(guard);
+}
+
+#[test]
+fn whoever_comes_second_waits_for_his_turn() {
+    let repo = Repo::new(BEFORE);
+    let tree = repo.tree();
+    let (first, _) = Guard::acquire(&tree).unwrap();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| Guard::acquire(&tree).map(|_| repo.files()));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        commit(&first, "add-env x", &plan(CHANGES)).unwrap();
+        drop(first);
+        assert_eq!(second.join().unwrap().unwrap(), after());
+    });
 }

@@ -83,6 +83,7 @@ impl Scratch {
     /// Copies the tree, with something in the place of every secret that a file should bring.
     pub(super) fn copy(&self, root: &Path, files: &Files) -> io::Result<PathBuf> {
         let copy = self.directory.join(COPY);
+        let mut copied = Vec::new();
         for path in files.all() {
             let to = copy.join(path);
             fs::create_dir_all(to.parent().unwrap_or(&copy))?;
@@ -90,10 +91,10 @@ impl Scratch {
                 // Gone since the tree was looked at, as an editor's own file is.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(io::Error::new(error.kind(), format!("cannot copy `{path}`: {error}"))),
-                Ok(_) => {}
+                Ok(_) => copied.push(path),
             }
         }
-        for path in files.all() {
+        for path in copied {
             let name = path.rsplit('/').next().unwrap_or_default();
             if name == "kustomization.yaml" || name.contains("compose") && name.ends_with(".yaml") {
                 stand_in_for_secrets(&copy.join(path))?;

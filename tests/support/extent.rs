@@ -27,6 +27,8 @@ pub fn extent() -> Extent {
 pub fn head() -> String {
     let root = env!("CARGO_MANIFEST_DIR");
     let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root).output().unwrap();
+    // Without it every run would take the same part, and nobody would notice.
+    assert!(head.status.success(), "{}", String::from_utf8_lossy(&head.stderr));
     String::from_utf8_lossy(&head.stdout).trim().to_owned()
 }
 

@@ -1,10 +1,15 @@
 //! Generated repositories, proven by using them. They share one target directory, and so are built one after the other.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::Run;
+use super::postgres::within;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -52,16 +57,36 @@ pub fn is_asked_for(what: &str) -> bool {
 /// compiles as well: everything is read once, where `cargo clippy` and `cargo test` would read it twice.
 #[track_caller]
 pub fn prove(root: &Path) {
-    let linting = |arguments: &[&str]| {
-        let mut command = command(root);
-        command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings");
-        super::succeed(command.args(arguments))
-    };
     cargo(root, &["fmt", "--check"]);
-    linting(&["test", "--all-targets", "--no-run", "--locked", "--quiet"]);
-    let tests = linting(&["test", "--locked"]);
+    super::succeed(linting(root).args(["test", "--all-targets", "--no-run", "--locked", "--quiet"]));
+    let tests = super::succeed(linting(root).args(["test", "--locked"]));
     assert!(tests.out.contains("test result: ok"), "{}", tests.out);
     assert!(!tests.err.contains("skipped"), "{}", tests.err);
+}
+
+fn linting(root: &Path) -> Command {
+    let mut command = command(root);
+    command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings");
+    command
+}
+
+/// Ctrl-C in the middle of tests that are built: the cluster that they started ends, and its files are removed.
+#[track_caller]
+pub fn interrupt_tests(root: &Path) {
+    let temporary = tempfile::tempdir().unwrap();
+    // PostgreSQL runs as another user where we are root.
+    fs::set_permissions(temporary.path(), Permissions::from_mode(0o755)).unwrap();
+    let mut tests = linting(root);
+    tests.args(["test", "--locked", "--quiet", "--test", "api"]).env("TMPDIR", temporary.path()).process_group(0);
+    let mut tests = tests.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let clusters = || {
+        let entries = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.join("data").exists()).collect::<Vec<_>>()
+    };
+    within(Duration::from_secs(120), "a cluster", || !clusters().is_empty());
+    super::succeed(Command::new("kill").args(["-INT", "--", &format!("-{}", tests.id())]));
+    assert!(!tests.wait().unwrap().success());
+    within(Duration::from_secs(60), "its files are gone", || clusters().is_empty());
 }
 
 /// Compiled with its tests, without a program in the end. Again and again in one directory, of which little changes.

@@ -25,8 +25,7 @@ impl Postgres {
         if is_root() {
             super::succeed(Command::new("chown").arg("postgres").arg(directory.path()));
         }
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let server = Self { directory, binaries, port };
+        let mut server = Self { directory, binaries, port: 0 };
         let data = server.data();
         super::succeed(
             server
@@ -34,6 +33,8 @@ impl Postgres {
                 .args(["--username=app", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D"])
                 .arg(&data),
         );
+        // As late as can be: until it is taken again, anybody may take it.
+        server.port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         server.begin();
         Some(server)
     }
