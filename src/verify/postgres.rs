@@ -25,7 +25,7 @@ const SHELL: &str = r#"
         tail -n 5 log data/log 2>/dev/null
         exit 1
     fi
-    echo started
+    echo started 2>/dev/null
     cat >/dev/null
     "$@" "$binaries/pg_ctl" stop --mode=immediate --pgdata="$directory/data" >>log 2>&1
 "#;
