@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::support;
 use crate::support::Place;
 use crate::support::extent::share;
-use crate::support::generated::{cargo, interrupt_tests, is_asked_for, one_at_a_time, prove, target};
+use crate::support::generated::{cargo, is_asked_for, kill_tests, one_at_a_time, prove, target};
 use crate::support::monitoring::{expressions, unknown_samples};
 use crate::support::postgres::{Postgres, http, liquibase, within};
 use crate::support::repository::Repo;
@@ -41,7 +41,7 @@ fn default_and_short_names() {
         one_at_a_time(|| {
             prove(&root);
             if arguments[1] == "a" {
-                interrupt_tests(&root);
+                kill_tests(&root);
             }
         });
         let status = support::succeed(Command::new("git").args(["status", "--porcelain"]).current_dir(&root));

@@ -70,9 +70,10 @@ fn linting(root: &Path) -> Command {
     command
 }
 
-/// Ctrl-C in the middle of tests that are built: the cluster that they started ends, and its files are removed.
+/// A kill in the middle of tests that are built: the cluster that they started ends, and its files are removed. A kill of
+/// the whole group, as Ctrl-C is, but one that nobody can ignore: what a script runs in the background ignores SIGINT.
 #[track_caller]
-pub fn interrupt_tests(root: &Path) {
+pub fn kill_tests(root: &Path) {
     let temporary = tempfile::tempdir().unwrap();
     // PostgreSQL runs as another user where we are root.
     fs::set_permissions(temporary.path(), Permissions::from_mode(0o755)).unwrap();
@@ -84,7 +85,7 @@ pub fn interrupt_tests(root: &Path) {
         entries.filter(|path| path.join("data").exists()).collect::<Vec<_>>()
     };
     within(Duration::from_secs(120), "a cluster", || !clusters().is_empty());
-    super::succeed(Command::new("kill").args(["-INT", "--", &format!("-{}", tests.id())]));
+    super::succeed(Command::new("kill").args(["-KILL", "--", &format!("-{}", tests.id())]));
     assert!(!tests.wait().unwrap().success());
     within(Duration::from_secs(60), "its files are gone", || clusters().is_empty());
 }
