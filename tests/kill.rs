@@ -5,15 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support;
 use crate::support::Place;
 use crate::support::extent::share;
+use crate::support::postgres::within;
 
 /// What `new` calls to change the disk, and to protect what it changes.
 const SYSTEM_CALLS: &[&str] = &[
@@ -30,16 +30,12 @@ fn check(place: &Place, complete: &BTreeMap<String, String>, when: &str) {
         fs::remove_dir_all(&target).unwrap();
     }
     // Whom the killed one had just forked has its lock for a moment longer: what is left goes with a later one then.
-    for _ in 0..100 {
+    within(Duration::from_secs(1), &format!("{when}: nothing is left"), || {
         place.run(NEW).succeeds();
         let entries = place.entries();
         fs::remove_dir_all(&target).unwrap();
-        if entries == ["a"] {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("{when}: {:?} is left", place.entries());
+        entries == ["a"]
+    });
 }
 
 fn complete() -> BTreeMap<String, String> {
@@ -202,15 +198,9 @@ impl Case {
     /// The repository as it was before the command.
     fn again(&self) {
         // A git whose appgen was killed may still be writing.
-        for _ in 0..100 {
-            match fs::remove_dir_all(&self.root) {
-                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                _ => break,
-            }
-        }
-        assert!(!self.root.exists());
+        within(Duration::from_secs(1), "the last one is removed", || {
+            !self.root.exists() || fs::remove_dir_all(&self.root).is_ok()
+        });
         support::succeed(Command::new("cp").arg("-a").args([&self.origin, &self.root]));
     }
 
@@ -222,27 +212,10 @@ impl Case {
         command.env("HOME", self.place.path()).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// What the next changing command completes or drops.
-    fn left(&self) -> PathBuf {
-        self.root.join(".appgen/txn/staged")
-    }
-
-    /// Runs a command that has nothing to do but to complete or to drop what it finds: what it is asked for is not there.
-    fn next(&self, when: &str) -> ExitStatus {
-        // Whom the killed one had just forked has its lock for a moment longer: the next one is refused meanwhile.
-        for _ in 0..100 {
-            let ended = change(&self.root, "remove-env none").status().unwrap();
-            if ended.code() != Some(5) || !self.left().exists() {
-                return ended;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("{}: {when}: the next command is refused for more than a second", self.line);
-    }
-
     /// Old, or new once the next changing command has run: never between.
     fn check(&self, when: &str) {
-        let next = self.next(when);
+        // A command that has nothing to do but to complete or to drop what it finds: what it is asked for is not there.
+        let next = change(&self.root, "remove-env none").status().unwrap();
         assert!(matches!(next.code(), Some(2 | 5)), "{}: {when}: {next}", self.line);
         let (old, new, found) = (&self.old, &self.new, tree(&self.root));
         if found != *old && found != *new {
@@ -250,7 +223,8 @@ impl Case {
                 found.iter().find(|(path, text)| old.get(*path) != Some(text) && new.get(*path) != Some(text));
             panic!("{}: {when}: neither the old nor the new tree: {strange:?}", self.line);
         }
-        assert!(!self.left().exists(), "{}: {when}: {} is left", self.line, self.left().display());
+        let left = self.root.join(".appgen/txn/staged");
+        assert!(!left.exists(), "{}: {when}: {} is left", self.line, left.display());
         let ignored = fs::read_to_string(self.root.join(".appgen/txn/.gitignore")).unwrap();
         assert_eq!(ignored, "*\n", "{}: {when}", self.line);
     }

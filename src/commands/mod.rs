@@ -175,7 +175,8 @@ pub fn run(cli: Cli) -> ExitCode {
 pub fn run_with(cli: Cli, sets: Result<Sets, TemplateError>, out: &mut impl io::Write, err: &mut impl io::Write) -> u8 {
     let Cli { global, command } = cli;
     let done = sets.map_err(Failure::from).and_then(|sets| dispatch(&global, &sets, command, out));
-    match done.and_then(|exit| Ok(report::unless_closed(out.flush()).map(|()| exit)?)) {
+    let flushed = |exit| report::unless_closed(out.flush()).map(|()| exit).map_err(Failure::from);
+    match done.and_then(flushed) {
         Ok(exit) => exit as u8,
         Err(failure) => {
             let exit = failure.exit();

@@ -235,12 +235,12 @@ fn merged_spec(tree: &Worktree, there: &str) -> Result<String, Failure> {
     }
 }
 
-/// Whether nobody has settled a file yet: it has git's markers, or is one of the sides, as git leaves a file that it must
-/// not merge (gitattributes(5), `merge`).
+/// Whether nobody has settled a file yet: it has git's markers, or is what one branch has, as git leaves a file that it
+/// must not merge (gitattributes(5), `merge`).
 fn is_as_git_left_it(tree: &Worktree, path: &RelPath, found: &[u8]) -> bool {
-    let side = |side: &Option<String>| side.as_ref().is_some_and(|side| side.as_bytes() == found);
+    let is_found = |side: Option<String>| side.is_some_and(|side| side.as_bytes() == found);
     has_markers(&String::from_utf8_lossy(found))
-        || git::stages(tree.root(), path.as_str()).is_ok_and(|sides| sides.iter().any(side))
+        || git::stages(tree.root(), path.as_str()).is_ok_and(|[_, ours, theirs]| is_found(ours) || is_found(theirs))
 }
 
 /// Whether a file that is generated whole has lines which no spec of this merge brings, and git neither.

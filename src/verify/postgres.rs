@@ -43,17 +43,14 @@ impl Postgres {
     /// # Errors
     /// It does not start; what it said is in the error.
     pub(super) fn start(initdb: &Path) -> io::Result<Self> {
-        let mut started = Self::start_once(initdb);
         for _ in 0..3 {
-            // Somebody else was faster at the port.
-            match started {
-                Err(error) if error.to_string().contains("Address already in use") => {
-                    started = Self::start_once(initdb)
-                }
-                _ => break,
+            match Self::start_once(initdb) {
+                // Somebody else was faster at the port.
+                Err(error) if error.to_string().contains("Address already in use") => {}
+                started => return started,
             }
         }
-        started
+        Self::start_once(initdb)
     }
 
     fn start_once(initdb: &Path) -> io::Result<Self> {
